@@ -1,0 +1,1 @@
+"""The A2A door: agent card, executor and client."""

@@ -1,0 +1,1 @@
+"""The process: settings, doors (REST, MCP, A2A) and command line."""

@@ -1,0 +1,1 @@
+"""Models: the verified library and what accounts have uploaded."""

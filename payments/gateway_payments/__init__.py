@@ -1,0 +1,1 @@
+"""Money: accounts, quotes, entitlements, ledger and the ways to pay."""

@@ -1,0 +1,1 @@
+"""The physics: FMUs in, trajectories out. Knows no database and no account."""

@@ -1,0 +1,83 @@
+"""Blobs: bytes under a name, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Final, Protocol
+
+_KEY: Final = re.compile(r"[a-z]+/[A-Za-z0-9_.-]*[A-Za-z0-9]")
+
+
+class BlobNotFoundError(Exception):
+    """Nothing is stored under that key."""
+
+
+class Blobs(Protocol):
+    """What the gateway asks of a store. Keys look like `fmus/<sha256>.fmu`."""
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Store durably, replacing what was there."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The bytes; BlobNotFoundError where there are none."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget the key; no error where nothing is stored."""
+        ...
+
+
+class FolderBlobs:
+    """Blobs in a local folder.
+
+    A write goes to a temporary name, is synced, renamed and the folder synced: after a crash a key
+    holds either the old bytes or the new ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Store durably, replacing what was there."""
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync(target.parent)
+
+    def get(self, key: str) -> bytes:
+        """The bytes; BlobNotFoundError where there are none."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise BlobNotFoundError(key) from None
+
+    def delete(self, key: str) -> None:
+        """Forget the key; no error where nothing is stored."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            message = f"not a blob key: {key!r}"
+            raise ValueError(message)
+        return self._folder / key
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,80 @@
+"""The database: SQLite or Postgres, one writer's and one reader's way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+
+_BUSY_TIMEOUT_S: Final = 30
+
+
+class DatabaseUnavailableError(Exception):
+    """The database does not answer. Falling back to another one would split the ledger."""
+
+
+class Database:
+    """One engine, and the two ways to use it.
+
+    SQLite runs in WAL mode with foreign keys on and every commit synced: a write takes the one
+    writer's lock at its start (BEGIN IMMEDIATE), a read takes none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; commits at the end, rolls back on an exception."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading one consistent snapshot."""
+        with self.engine.connect().execution_options(read_only=True) as connection:
+            yield connection
+
+    def check(self) -> None:
+        """Raise DatabaseUnavailableError unless the database answers."""
+        try:
+            with self.read() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except OperationalError as error:
+            raise DatabaseUnavailableError(str(error.orig)) from error
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def normalised(url: str) -> str:
+    """`url` with the driver named: `postgres://` and `postgresql://` mean psycopg 3."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(normalised(url))
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
+    engine = create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  the driver's own
+    connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

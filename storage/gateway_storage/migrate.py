@@ -1,0 +1,52 @@
+"""Bring the database to this version's schema, or refuse one from the future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+
+from gateway_storage.database import Database
+
+SCHEMA: Final = "0001"  # the newest file in migrations/versions; a test holds them together
+
+
+class SchemaTooNewError(Exception):
+    """The database was written by a newer version of the gateway."""
+
+
+def migrate(database: Database) -> None:
+    """Upgrade in one transaction. Alembic is imported only when there is something to do.
+
+    Raises:
+        SchemaTooNewError: the database's schema is unknown to this version.
+
+    """
+    with database.write() as connection:
+        current = schema_of(connection)
+        if current == SCHEMA:
+            return
+        _upgrade(connection, current)
+
+
+def schema_of(connection: Connection) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection, current: str | None) -> None:
+    from alembic import command  # noqa: PLC0415  a second of import, needed once a release
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        message = f"the database is at schema {current}, this version knows {SCHEMA}: upgrade it"
+        raise SchemaTooNewError(message)
+    command.upgrade(config, "head")
