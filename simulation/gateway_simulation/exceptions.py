@@ -1,0 +1,240 @@
+"""What can go wrong with a model, a request or a run.
+
+Three families: `ArchiveError` (an upload that is refused), `RequestError` (a request that can't be
+run as asked; raised by `plan`, before anything is loaded) and `RunError` (a run that failed). Each
+carries `details`, plain data for the caller; text out of an FMU appears only there and in the
+message. `models_fault` says who is to blame: a run that its model broke may be charged for in the
+end, a run that we broke never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class SimulationError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    models_fault: ClassVar[bool] = False
+
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.details: dict[str, object] = dict(details or {})
+
+
+# Uploads
+
+
+class ArchiveError(SimulationError):
+    """The upload isn't an FMU that can be kept. Base of all reasons."""
+
+
+class UploadTooLargeError(ArchiveError):
+    """The archive has more bytes than allowed. `details`: bytes, limit."""
+
+
+class NotAnArchiveError(ArchiveError):
+    """The bytes aren't a readable zip archive."""
+
+
+class UnsafeArchiveError(ArchiveError):
+    """An entry leaves its folder, is a link, encrypted or there twice. `details`: entry."""
+
+
+class ArchiveBombError(ArchiveError):
+    """Too many entries, too many bytes unpacked, or packed too densely. `details`: limit."""
+
+
+class MissingModelDescriptionError(ArchiveError):
+    """The archive holds no modelDescription.xml: a zip, but no FMU."""
+
+
+class ForbiddenXmlError(ArchiveError):
+    """The modelDescription.xml has a DOCTYPE or defines entities, which no FMU needs."""
+
+
+class InvalidModelDescriptionError(ArchiveError):
+    """The modelDescription.xml can't be read as FMI 2.0 or 3.0. `details`: problems."""
+
+
+class UnsupportedFmiVersionError(ArchiveError):
+    """FMI 1.0 or an unknown version. `details`: fmi_version, supported."""
+
+
+class UnsupportedPlatformError(ArchiveError):
+    """No binary for this machine and no sources. `details`: platforms, needed."""
+
+
+class SourceOnlyModelError(ArchiveError):
+    """The FMU has only sources; these aren't compiled here yet. `details`: platforms, needed."""
+
+
+class UnsupportedKindError(ArchiveError):
+    """Neither Co-Simulation nor Model Exchange, or only with its authoring tool installed."""
+
+
+class ModelFolderError(SimulationError):
+    """The extracted model is missing or damaged: extract it again."""
+
+
+# Requests
+
+
+class RequestError(SimulationError):
+    """The request can't be run as asked. Base of all reasons; nothing was loaded or charged."""
+
+
+class UnknownVariableError(RequestError):
+    """The model has no such variable. `details`: name, nearest (closest names, best first)."""
+
+    def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
+        super().__init__(f"no variable {name!r}", {"name": name, "nearest": list(nearest)})
+        self.nearest = nearest
+
+
+class UnknownKpiError(RequestError):
+    """No such variable or statistic. `details`: name, nearest, statistics."""
+
+
+class InvalidKpiError(RequestError):
+    """The KPI is known but can't be computed as asked. `details`: name, and what is missing."""
+
+
+class NotSettableError(RequestError):
+    """The variable takes no start value or input. `details`: name, causality, variability."""
+
+
+class WrongTypeError(RequestError):
+    """A value of the wrong type or shape. `details`: name, expected, and items of enumerations."""
+
+
+class OutOfRangeError(RequestError):
+    """A value outside the variable's declared range. `details`: name, value, min, max."""
+
+
+class InvalidInputSignalError(RequestError):
+    """Input arrays that don't describe a signal. `details`: name, reason."""
+
+
+class InvalidTimeError(RequestError):
+    """Start, stop or step don't describe a time grid. `details`: start_time, stop_time, step."""
+
+
+class InvalidCommunicationStepError(RequestError):
+    """`step` isn't an integer multiple of `communication_step`. `details`: both."""
+
+
+class TooMuchOutputError(RequestError):
+    """More output than one run may produce. `details`: what, asked, limit."""
+
+
+class UnsupportedOutputError(RequestError):
+    """A String, Binary or Clock variable can't be recorded. `details`: name, type."""
+
+
+class UnavailableModeError(RequestError):
+    """The FMU doesn't offer this mode. `details`: mode, kinds."""
+
+
+class InvalidSolverError(RequestError):
+    """Solver options that don't fit the mode or this machine. `details`: solver, mode."""
+
+
+class UnavailableEngineError(RequestError):
+    """The engine isn't part of this build. `details`: engine, available."""
+
+
+class UnknownDisplayUnitError(RequestError):
+    """No way to convert into this unit. `details`: name, unit, display_unit, known."""
+
+
+class DuplicateNameError(RequestError):
+    """The same input, output or KPI twice. `details`: name."""
+
+
+# Runs
+
+
+class RunError(SimulationError):
+    """The run failed. Base of all reasons."""
+
+
+class RunTimeoutError(RunError):
+    """The run took longer than allowed and was ended. `details`: timeout_s."""
+
+    models_fault = True
+
+
+class ModelCrashedError(RunError):
+    """The model's code died by a signal. `details`: signal, log."""
+
+    models_fault = True
+
+
+class ModelExitedError(RunError):
+    """The model's code ended its process. `details`: exit_status, log."""
+
+    models_fault = True
+
+
+class OutOfMemoryError(RunError):
+    """The run needed more memory than allowed. `details`: memory_mb."""
+
+    models_fault = True
+
+
+class NonFiniteValueError(RunError):
+    """A value became NaN or infinite. `details`: variable, time."""
+
+    models_fault = True
+
+
+class ModelFailedError(RunError):
+    """The model reported an error. `details`: function, time, log (its last lines)."""
+
+    models_fault = True
+
+
+class ModelTerminatedError(RunError):
+    """The model asked to end the simulation before the stop time. `details`: time, log."""
+
+    models_fault = True
+
+
+class EventIterationError(RunError):
+    """The model's events never settled. `details`: time, iterations."""
+
+    models_fault = True
+
+
+class StepRefusedError(RunError):
+    """The model kept discarding the same communication step. `details`: time, step."""
+
+    models_fault = True
+
+
+class SolverFailedError(RunError):
+    """The integrator couldn't go on. `details`: time, reason."""
+
+    models_fault = True
+
+
+class TooManyEventsError(RunError):
+    """More events than a result can hold. `details`: time, limit."""
+
+    models_fault = True
+
+
+class InvalidResultError(RunError):
+    """The process of the run left a result that contradicts itself: the model wrote over it."""
+
+    models_fault = True
+
+
+class RunnerLostError(RunError):
+    """The process that runs models went away; it is started again by itself. Repeat the call."""
+
+
+class SimulatorClosedError(RunError):
+    """The simulator is shut down and takes no more runs."""
