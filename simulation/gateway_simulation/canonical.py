@@ -1,4 +1,4 @@
-"""One canonical JSON and one hash: equal requests have equal bytes, whatever way they were written."""
+"""One canonical JSON and one hash: equal requests have equal bytes however they were written."""
 
 from __future__ import annotations
 

@@ -1,0 +1,261 @@
+"""Read a modelDescription.xml: FMPy parses and validates it, we keep what matters, bounded."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from gateway_simulation.exceptions import InvalidModelDescriptionError
+from gateway_simulation.model import (
+    CoSimulationInterface,
+    DefaultExperiment,
+    DisplayUnit,
+    ModelDescription,
+    ModelExchangeInterface,
+    Scalar,
+    Unit,
+    Variable,
+    VariableType,
+)
+from gateway_simulation.xmlguard import outline
+
+_NAME_LENGTH: Final = 1000
+_TEXT_LENGTH: Final = 1000
+_ELEMENTS: Final = 1_000_000
+_PROBLEMS: Final = 10
+_TYPES: Final[dict[str, VariableType]] = {
+    "Real": "real",
+    "Boolean": "boolean",
+    "String": "string",
+    "Enumeration": "enumeration",
+    "Binary": "binary",
+    "Clock": "clock",
+}
+_BASE_UNITS: Final = ("kg", "m", "s", "A", "K", "mol", "cd", "rad")
+
+
+def parse(
+    xml: bytes, *, platforms: tuple[str, ...], has_sources: bool
+) -> tuple[ModelDescription, tuple[str, ...]]:
+    """The description in `xml` and warnings about it.
+
+    A document that breaks the schema but can be read is taken, with a warning: many tools write
+    such, and their models run. Raises ArchiveError for one that can't be read.
+    """
+    guard = outline(xml)
+    raw, warnings = _read(xml)
+    try:
+        description = _describe(raw, guard.relative, platforms, has_sources=has_sources)
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise _invalid(error) from error
+    return description, warnings
+
+
+def type_of(fmi_type: str) -> VariableType:
+    """The reader's word for FMI's `Float32`, `UInt8`, …."""
+    if fmi_type.startswith("Float"):
+        return "real"
+    return _TYPES.get(fmi_type, "integer")
+
+
+def _read(xml: bytes) -> tuple[Any, tuple[str, ...]]:
+    from fmpy.model_description import (  # type: ignore[import-untyped] # noqa: PLC0415 - slow
+        ValidationError,
+        read_model_description,
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "modelDescription.xml"
+        path.write_bytes(xml)
+        try:
+            return read_model_description(str(path), validate=True), ()
+        except ValidationError as error:
+            problems = [_text(str(problem), 300) or "" for problem in error.problems[:_PROBLEMS]]
+        except Exception as error:  # whatever a hostile document provokes in the parser
+            raise _invalid(error) from error
+        try:
+            raw = read_model_description(str(path), validate=False)
+        except Exception as error:
+            raise _invalid(error, problems) from error
+    return raw, tuple(f"modelDescription.xml breaks the standard: {p}" for p in problems)
+
+
+def _invalid(error: Exception, problems: list[str] | None = None) -> InvalidModelDescriptionError:
+    found = problems or [_text(str(error), 300) or type(error).__name__]
+    msg = "modelDescription.xml can't be read as FMI 2.0 or 3.0"
+    return InvalidModelDescriptionError(msg, {"problems": found})
+
+
+def _describe(
+    raw: Any,  # noqa: ANN401 - FMPy is untyped
+    relative: set[str],
+    platforms: tuple[str, ...],
+    *,
+    has_sources: bool,
+) -> ModelDescription:
+    variables = tuple(_variable(v, relative) for v in raw.modelVariables)
+    if len({v.name for v in variables}) != len(variables):
+        msg = "two variables have the same name"
+        raise ValueError(msg)
+    states = tuple(
+        str(unknown.variable.derivative.name)
+        for unknown in raw.derivatives
+        if unknown.variable.derivative is not None
+    )
+    return ModelDescription(
+        model_name=_name(raw.modelName),
+        fmi_version="2.0" if raw.fmiVersion == "2.0" else "3.0",
+        guid=_name(raw.guid),
+        variables=variables,
+        description=_text(raw.description),
+        generation_tool=_text(raw.generationTool, 200),
+        default_experiment=_experiment(raw.defaultExperiment),
+        co_simulation=_co_simulation(raw.coSimulation),
+        model_exchange=_model_exchange(raw.modelExchange),
+        states=states,
+        n_states=int(raw.numberOfContinuousStates),
+        n_event_indicators=int(raw.numberOfEventIndicators),
+        units=tuple(_unit(u) for u in raw.unitDefinitions),
+        platforms=platforms,
+        has_sources=has_sources,
+    )
+
+
+def _variable(raw: Any, relative: set[str]) -> Variable:  # noqa: ANN401
+    kind = type_of(raw.type)
+    declared = raw.declaredType
+    shape = tuple(int(n) for n in raw.shape or ())
+    if math.prod(shape) > _ELEMENTS or any(n < 0 for n in shape):
+        msg = f"an array of shape {shape}"
+        raise ValueError(msg)
+
+    def own_or_declared(attribute: str) -> Any:  # noqa: ANN401
+        own = getattr(raw, attribute)
+        return getattr(declared, attribute) if own is None and declared is not None else own
+
+    name = _name(raw.name)
+    return Variable(
+        name=name,
+        value_reference=int(raw.valueReference),
+        causality=str(raw.causality),
+        variability=str(raw.variability),
+        type=kind,
+        fmi_type=str(raw.type),
+        unit=_text(own_or_declared("unit"), 100),
+        display_unit=_text(own_or_declared("displayUnit"), 100),
+        relative_quantity=name in relative or bool(declared and declared.relativeQuantity),
+        start=_start(raw.start, kind, array=bool(shape)),
+        min=_number(own_or_declared("min")),
+        max=_number(own_or_declared("max")),
+        description=_text(raw.description),
+        initial=None if raw.initial is None else str(raw.initial),
+        dimensions=shape,
+        dimension_references=tuple(d.valueReference for d in raw.dimensions),
+        items=tuple((_name(i.name), int(i.value)) for i in (declared.items if declared else ())),
+    )
+
+
+def _start(
+    text: str | None, kind: VariableType, *, array: bool
+) -> Scalar | tuple[Scalar, ...] | None:
+    if text is None:
+        return None
+    if array:
+        return tuple(_scalar(word, kind) for word in text.split())
+    return _scalar(text, kind)
+
+
+def _scalar(text: str, kind: VariableType) -> Scalar:
+    match kind:
+        case "real":
+            return float(text)
+        case "integer" | "enumeration":
+            return int(text)
+        case "boolean":
+            return text.strip() in {"true", "1"}
+    return _text(text) or ""
+
+
+def _experiment(raw: Any) -> DefaultExperiment:  # noqa: ANN401
+    if raw is None:
+        return DefaultExperiment()
+    return DefaultExperiment(
+        start_time=_number(raw.startTime),
+        stop_time=_number(raw.stopTime),
+        tolerance=_number(raw.tolerance),
+        step_size=_number(raw.stepSize),
+    )
+
+
+def _co_simulation(raw: Any) -> CoSimulationInterface | None:  # noqa: ANN401
+    if raw is None or raw.needsExecutionTool:
+        return None
+    return CoSimulationInterface(
+        model_identifier=_identifier(raw.modelIdentifier),
+        can_handle_variable_step=bool(raw.canHandleVariableCommunicationStepSize),
+        can_interpolate_inputs=bool(raw.canInterpolateInputs),
+        has_event_mode=bool(raw.hasEventMode),
+        fixed_internal_step_size=_number(raw.fixedInternalStepSize),
+        can_be_instantiated_only_once=bool(raw.canBeInstantiatedOnlyOncePerProcess),
+    )
+
+
+def _model_exchange(raw: Any) -> ModelExchangeInterface | None:  # noqa: ANN401
+    if raw is None or raw.needsExecutionTool:
+        return None
+    return ModelExchangeInterface(
+        model_identifier=_identifier(raw.modelIdentifier),
+        needs_completed_integrator_step=bool(raw.needsCompletedIntegratorStep),
+        can_be_instantiated_only_once=bool(raw.canBeInstantiatedOnlyOncePerProcess),
+    )
+
+
+def _unit(raw: Any) -> Unit:  # noqa: ANN401
+    base = raw.baseUnit
+    return Unit(
+        name=_name(raw.name),
+        exponents=tuple(int(getattr(base, b)) for b in _BASE_UNITS) if base else None,
+        factor=_finite(base.factor) if base else 1.0,
+        offset=_finite(base.offset) if base else 0.0,
+        display_units=tuple(
+            DisplayUnit(_name(d.name), _finite(d.factor), _finite(d.offset))
+            for d in raw.displayUnits
+        ),
+    )
+
+
+def _identifier(text: str | None) -> str:
+    """A C identifier, as FMI wants it: it becomes part of a path."""
+    if text is None or not text.isascii() or not text.isidentifier():
+        msg = "modelIdentifier is no C identifier"
+        raise ValueError(msg)
+    return text
+
+
+def _number(value: str | float | None) -> float | None:
+    return None if value is None else _finite(value)
+
+
+def _finite(value: str | float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        msg = "a number is not finite"
+        raise ValueError(msg)
+    return number
+
+
+def _name(text: str | None) -> str:
+    """A name: it identifies, so it is refused rather than cut."""
+    if text is None or len(text) > _NAME_LENGTH:
+        msg = "a name is missing or too long"
+        raise ValueError(msg)
+    return text
+
+
+def _text(text: str | None, length: int = _TEXT_LENGTH) -> str | None:
+    """Free text: cut, without characters that don't print."""
+    if text is None:
+        return None
+    return "".join(c if c.isprintable() else " " for c in text[:length])

@@ -1,0 +1,94 @@
+"""A stranger's modelDescription.xml, looked through before a full XML parser touches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from xml.parsers import expat
+
+from gateway_simulation.exceptions import (
+    ForbiddenXmlError,
+    InvalidModelDescriptionError,
+    UnsupportedFmiVersionError,
+)
+
+SUPPORTED_VERSIONS: Final = ("2.0", "3.0")
+_DEPTH: Final = 60
+_ELEMENTS: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Outline:
+    """What one pass over the document finds."""
+
+    fmi_version: str = ""
+    relative: set[str] = field(default_factory=set)
+    """Names of variables with relativeQuantity="true", which FMPy's reader overlooks."""
+
+
+def outline(xml: bytes) -> Outline:
+    """Check `xml` and take from it what decides how to read it.
+
+    Raises:
+        ForbiddenXmlError: it has a DOCTYPE or declares entities.
+        UnsupportedFmiVersionError: neither FMI 2.0 nor 3.0.
+        InvalidModelDescriptionError: not well-formed, absurdly deep, or something else.
+
+    """
+    scan = _Scan()
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = scan.refuse
+    parser.EntityDeclHandler = scan.refuse
+    parser.StartElementHandler = scan.start
+    parser.EndElementHandler = scan.end
+    try:
+        parser.Parse(xml, True)  # noqa: FBT003 - expat's own signature
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        msg = "modelDescription.xml is not well-formed XML"
+        raise InvalidModelDescriptionError(msg, {"problems": [str(error)[:300]]}) from error
+    return scan.found
+
+
+class _Scan:
+    """Handlers of one expat pass."""
+
+    def __init__(self) -> None:
+        self.found = Outline()
+        self._depth = 0
+        self._elements = 0
+        self._variable = ""
+
+    def refuse(self, *_: object) -> None:
+        msg = "modelDescription.xml has a DOCTYPE or declares entities"
+        raise ForbiddenXmlError(msg)
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._elements += 1
+        if self._depth > _DEPTH or self._elements > _ELEMENTS:
+            msg = "modelDescription.xml is too deep or has too many elements"
+            raise InvalidModelDescriptionError(msg)
+        if self._depth == 1:
+            self._root(name, attributes)
+        if "valueReference" in attributes and "name" in attributes:
+            self._variable = attributes["name"]
+        if attributes.get("relativeQuantity") in {"true", "1"} and self._variable:
+            self.found.relative.add(self._variable)
+
+    def end(self, name: str) -> None:
+        self._depth -= 1
+        if name in {"ScalarVariable", "TypeDefinitions"}:
+            self._variable = ""
+
+    def _root(self, name: str, attributes: dict[str, str]) -> None:
+        if name != "fmiModelDescription":
+            msg = "modelDescription.xml describes no FMU"
+            raise InvalidModelDescriptionError(msg, {"root": name[:100]})
+        version = attributes.get("fmiVersion", "")
+        if not (version == "2.0" or version.startswith("3.0")):
+            msg = f"FMI {version[:20] or 'of no version'} is not supported"
+            raise UnsupportedFmiVersionError(
+                msg,
+                {"fmi_version": version[:20], "supported": list(SUPPORTED_VERSIONS)},
+            )
+        self.found.fmi_version = version
