@@ -1,0 +1,153 @@
+"""Every setting: read once from the environment, checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_DATA: Final = Path("/data")
+
+
+class SettingsError(Exception):
+    """The settings are wrong; `mistakes` has one line each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def _words(value: object) -> object:
+    return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
+
+
+def _absent(value: object) -> object:
+    return None if value == "" else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Text = Annotated[str | None, BeforeValidator(_absent)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
+
+
+class Settings(BaseSettings):
+    """The environment, by name. Unset ones have the defaults given here."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks one")
+    public_base_url: Text = Field(default=None, description="How clients reach this gateway")
+    allowed_hosts: Words = Field(
+        default=(), description="Host names beside this machine's and PUBLIC_BASE_URL's"
+    )
+    database_url: Text = Field(default=None, description="Postgres or SQLite URL")
+    fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
+    storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
+    gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
+
+    memory_limit: int = Field(default=512, ge=64, description="Memory of one simulation [MB]")
+    simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
+    max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
+    result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
+
+    stripe_enabled: bool = Field(default=False, description="Ask for money through Stripe")
+    stripe_secret_key: Secret = None
+    stripe_webhook_secret: Secret = None
+    stripe_api_base: Text = Field(default=None, description="Another address for Stripe's API")
+    stripe_simulation_price_cents: int = Field(default=100, ge=1, description="Price of one run")
+    stripe_simulation_currency: str = Field(default="usd", pattern=r"^[a-zA-Z]{3}$")
+    stripe_success_url: Text = None
+    stripe_cancel_url: Text = None
+    checkout_token_ttl_minutes: int = Field(default=30, ge=1, description="Life of a token")
+    payment_offers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
+        default=None, description="stripe_checkout, credits; empty = everything is free"
+    )
+
+    log_format: Literal["console", "json"] = Field(default="console", description="Log lines")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one line per mistake.
+
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic itself
+    except ValidationError as error:
+        raise SettingsError([_line(mistake) for mistake in error.errors()]) from None
+
+
+def _line(mistake: object) -> str:
+    assert isinstance(mistake, dict)
+    name = ".".join(str(part) for part in mistake["loc"]).upper()
+    return f"{name}: {mistake['msg']} (is {str(mistake['input'])[:60]!r})"
+
+
+def database_url(settings: Settings) -> str:
+    """Where the ledger is: DATABASE_URL, FMU_GATEWAY_DB_PATH, /data or the working directory."""
+    if settings.database_url:
+        return settings.database_url
+    if settings.fmu_gateway_db_path:
+        return f"sqlite:///{settings.fmu_gateway_db_path}"
+    if _DATA.is_dir() and os.access(_DATA, os.W_OK):
+        return f"sqlite:///{_DATA}/fmu_gateway.sqlite3"
+    return "sqlite:///local.db"
+
+
+def storage_folder(settings: Settings) -> Path:
+    """Where blobs are kept: STORAGE_URL, else beside the SQLite database.
+
+    Raises:
+        SettingsError: STORAGE_URL is not `file:FOLDER`, or is needed and missing.
+
+    """
+    if settings.storage_url:
+        if not settings.storage_url.startswith("file:"):
+            raise SettingsError(["STORAGE_URL: only file:FOLDER is supported"])
+        return Path(settings.storage_url.removeprefix("file:").replace("///", "/"))
+    return _beside_database(settings, "STORAGE_URL", ".storage")
+
+
+def secret(settings: Settings) -> bytes:
+    """GATEWAY_SECRET, or one made once and kept (0600) beside the SQLite database."""
+    if settings.gateway_secret is not None:
+        return settings.gateway_secret.get_secret_value().encode()
+    return _kept_secret(_beside_database(settings, "GATEWAY_SECRET", ".secret"))
+
+
+def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:
+    url = database_url(settings)
+    if not url.startswith("sqlite"):
+        raise SettingsError([f"{needed}: required with Postgres"])
+    return Path(url.split(":///", 1)[1]).with_suffix(suffix)
+
+
+def _kept_secret(path: Path) -> bytes:
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret") as fresh:  # mode 0600
+            fresh.write(secrets.token_hex(32).encode())
+            fresh.flush()
+            with suppress(FileExistsError):  # another process was faster: its secret counts
+                os.link(fresh.name, path)
+    return path.read_bytes()
+
+
+def described(settings: Settings) -> list[tuple[str, str, str]]:
+    """Name, value (secrets masked) and source of each setting."""
+    lines = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        shown = ",".join(value) if isinstance(value, tuple) else str("" if value is None else value)
+        source = "environment" if name.upper() in os.environ else "default"
+        lines.append((name.upper(), shown, source))
+    return lines

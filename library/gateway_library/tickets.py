@@ -1,0 +1,69 @@
+"""One-time upload addresses: who holds the ticket may send one FMU for the account."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ForeignKey, insert, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_library.exceptions import TicketInvalidError
+from gateway_storage.base import Base
+from gateway_storage.database import Database
+
+LIFETIME: Final = timedelta(minutes=15)
+
+
+class UploadTicket(Base):
+    """A ticket, stored as a hash: a copy of the database opens nothing."""
+
+    __tablename__ = "upload_tickets"
+
+    ticket_sha256: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Tickets:
+    """Makes tickets and takes each of them once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def issue(self, account_id: str, now: datetime) -> str:
+        """A fresh ticket for one upload within LIFETIME."""
+        ticket = secrets.token_urlsafe(24)
+        with self._database.write() as db:
+            db.execute(
+                insert(UploadTicket).values(
+                    ticket_sha256=_sha256(ticket), account_id=account_id, expires_at=now + LIFETIME
+                )
+            )
+        return ticket
+
+    def redeem(self, ticket: str, now: datetime) -> str:
+        """The account that the ticket stands for; exactly one of concurrent callers gets it.
+
+        Raises:
+            TicketInvalidError: unknown, used or expired.
+
+        """
+        unused = (
+            UploadTicket.ticket_sha256 == _sha256(ticket),
+            UploadTicket.used_at.is_(None),
+            UploadTicket.expires_at > now,
+        )
+        take = update(UploadTicket).where(*unused).values(used_at=now)
+        with self._database.write() as db:
+            account_id = db.execute(take.returning(UploadTicket.account_id)).scalar()
+        if account_id is None:
+            raise TicketInvalidError
+        return account_id
+
+
+def _sha256(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode()).hexdigest()

@@ -1,0 +1,212 @@
+"""One row a run: what was asked, what became of it.
+
+    running -> done      the trajectory is stored and the entitlement captured, in one transaction
+    running -> failed    the entitlement was given back in the same transaction
+
+Each arrow is one conditional UPDATE whose row count decides who made it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    ForeignKey,
+    Index,
+    Update,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_runs.exceptions import (
+    IdempotencyConflictError,
+    RunInProgressError,
+    UnknownResultError,
+)
+from gateway_storage.base import Base
+
+
+class Run(Base):
+    """One simulation of one model by one account. Its id is its result's id."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("account_id", "idempotency_key"),
+        Index(None, "account_id", "request_sha256"),
+        Index(None, "state", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    state: Mapped[str]
+    model_id: Mapped[str]
+    model_sha256: Mapped[str]
+    request_sha256: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    body_sha256: Mapped[str | None]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    failure_code: Mapped[str | None]
+    provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finished run as its account may see it."""
+
+    id: str
+    model_id: str
+    model_sha256: str
+    request_sha256: str
+    created_at: datetime
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What is known of a run before it starts."""
+
+    account_id: str
+    model_id: str
+    model_sha256: str
+    request_sha256: str
+    idempotency_key: str | None
+    body_sha256: str | None
+
+
+def new_id() -> str:
+    """A fresh result id; it can't be guessed."""
+    return f"res_{secrets.token_hex(12)}"
+
+
+def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
+    """Record that `run_id` starts. A second run with the same idempotency key is an error.
+
+    Raises:
+        IdempotencyConflictError: the key stands for another request.
+        RunInProgressError: the same request is running, or has just ended.
+
+    """
+    if run.idempotency_key is not None:
+        _refuse_repeated(db, run)
+    row = {**asdict(run), "id": run_id, "state": "running", "created_at": now}
+    try:
+        db.execute(insert(Run).values(row))
+    except IntegrityError as error:  # another process was faster
+        raise RunInProgressError(run_id) from error
+
+
+def finish(db: Connection, run_id: str, provenance: Mapping[str, Any], now: datetime) -> bool:
+    """Mark as delivered. False if the run was settled before."""
+    return _settle(
+        db,
+        _running(run_id).values(state="done", finished_at=now, provenance=dict(provenance)),
+    )
+
+
+def fail(db: Connection, run_id: str, code: str, now: datetime) -> bool:
+    """Mark as failed and free its idempotency key. False if the run was settled before."""
+    return _settle(
+        db,
+        _running(run_id).values(
+            state="failed", finished_at=now, failure_code=code, idempotency_key=None
+        ),
+    )
+
+
+def repeated(db: Connection, account_id: str, key: str, body_sha256: str) -> Record | None:
+    """The finished run that this idempotency key stands for; None where there is none.
+
+    Raises:
+        IdempotencyConflictError: the key stands for another request.
+        RunInProgressError: it has not finished yet.
+
+    """
+    row = db.execute(
+        select(Run).where(Run.account_id == account_id, Run.idempotency_key == key)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.body_sha256 != body_sha256:
+        raise IdempotencyConflictError
+    if row.state != "done":
+        raise RunInProgressError(row.id)
+    return _record(row)
+
+
+def existing(db: Connection, account_id: str, request_sha256: str, since: datetime) -> str | None:
+    """The newest result of the same request by the same account, if it is still kept."""
+    return db.execute(
+        select(Run.id)
+        .where(
+            Run.account_id == account_id,
+            Run.request_sha256 == request_sha256,
+            Run.state == "done",
+            Run.created_at > since,
+        )
+        .order_by(Run.created_at.desc())
+        .limit(1)
+    ).scalar()
+
+
+def find(db: Connection, account_id: str, run_id: str, since: datetime) -> Record:
+    """A delivered run of this account.
+
+    Raises:
+        UnknownResultError: unknown, someone else's, unfinished, or past its time.
+
+    """
+    row = db.execute(
+        select(Run).where(
+            Run.id == run_id,
+            Run.account_id == account_id,
+            Run.state == "done",
+            Run.created_at > since,
+        )
+    ).one_or_none()
+    if row is None:
+        raise UnknownResultError(run_id)
+    return _record(row)
+
+
+def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:
+    """Runs that have been running for longer than any run may: their process died."""
+    stale = select(Run.id).where(Run.state == "running", Run.created_at < now - age)
+    return list(db.execute(stale).scalars())
+
+
+def _refuse_repeated(db: Connection, run: NewRun) -> None:
+    assert run.idempotency_key is not None
+    assert run.body_sha256 is not None
+    same = repeated(db, run.account_id, run.idempotency_key, run.body_sha256)
+    if same is not None:
+        raise RunInProgressError(same.id)
+
+
+def _running(run_id: str) -> Update:
+    return update(Run).where(Run.id == run_id, Run.state == "running")
+
+
+def _settle(db: Connection, transition: Update) -> bool:
+    return db.execute(transition).rowcount == 1
+
+
+def _record(row: Any) -> Record:  # noqa: ANN401  a row of the table above
+    return Record(
+        id=row.id,
+        model_id=row.model_id,
+        model_sha256=row.model_sha256,
+        request_sha256=row.request_sha256,
+        created_at=row.created_at,
+        provenance=row.provenance or {},
+    )

@@ -1,0 +1,153 @@
+"""A run's answer: small however long the run and however many the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from gateway_runs.records import Record
+from gateway_simulation.kpis import Kpi, evaluate
+from gateway_simulation.run import CanonicalRun
+from gateway_simulation.summary import downsample, summarise
+from gateway_simulation.trajectory import Trajectory
+from gateway_simulation.units import displayed
+from gateway_tools.context import Context
+
+SHOWN_OUTPUTS: Final = 12
+SHOWN_EVENTS: Final = 20
+SHOWN_WARNINGS: Final = 8
+
+
+class KpiView(BaseModel):
+    """A key figure; null where it doesn't exist (a signal that never settles)."""
+
+    value: float | None
+    unit: str | None
+
+
+class OutputView(BaseModel):
+    """One output in a line."""
+
+    unit: str | None
+    start: float
+    end: float
+    min: float
+    min_at: float
+    max: float
+    max_at: float
+
+
+class SimulateOutput(BaseModel):
+    """What a run showed, what made it, and where the rest is."""
+
+    result_id: str
+    status: Literal["done"] = "done"
+    cached: bool = Field(default=False, description="Answered from an earlier run, free")
+    fmu_id: str
+    request_sha256: str
+    engine: dict[str, str | None] = Field(description="Name, version, solver, sandbox tier")
+    model_sha256: str
+    resolved: dict[str, Any] = Field(description="What was decided for you")
+    solver_statistics: dict[str, int]
+    wall_ms: float
+    kpis: dict[str, KpiView]
+    outputs: dict[str, OutputView] = Field(description="The first outputs, in a line each")
+    omitted: int = Field(default=0, description="How many more outputs there are")
+    series: dict[str, list[float]] | None = Field(default=None, description="Points, if asked for")
+    events: list[float] = Field(description="Times of events [s], the first ones")
+    accuracy: dict[str, float | None] | None = Field(
+        default=None, description="Difference of each KPI to a finer run, if asked for"
+    )
+    warnings: list[str]
+    links: dict[str, str]
+    next_steps: list[str]
+
+
+def provenance(run: CanonicalRun, trajectory: Trajectory) -> dict[str, Any]:
+    """What made a trajectory, as its record keeps it."""
+    return {
+        "engine": trajectory.engine,
+        "resolved": run.resolved,
+        "solver_statistics": trajectory.statistics,
+        "wall_ms": round(trajectory.wall_ms, 3),
+        "events": list(trajectory.events),
+        "warnings": list(trajectory.warnings),
+    }
+
+
+def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two ways to show them
+    context: Context,
+    run: CanonicalRun,
+    record: Record,
+    trajectory: Trajectory,
+    points: int | Literal["all"],
+    *,
+    cached: bool = False,
+) -> SimulateOutput:
+    """The answer for a delivered run; from a stored trajectory it is the same as the first time."""
+    made = record.provenance
+    shown = displayed(_complete(trajectory, made), run.model.description, dict(run.display_units))
+    lines = summarise(shown, shown.names[:SHOWN_OUTPUTS])
+    return SimulateOutput(
+        result_id=record.id,
+        cached=cached,
+        fmu_id=record.model_id,
+        request_sha256=record.request_sha256,
+        engine=made["engine"],
+        model_sha256=record.model_sha256,
+        resolved=made["resolved"],
+        solver_statistics=made["solver_statistics"],
+        wall_ms=made["wall_ms"],
+        kpis=_kpis(run, shown),
+        outputs={name: OutputView(**line) for name, line in lines.items()},
+        omitted=max(0, len(shown.names) - SHOWN_OUTPUTS),
+        series=series(shown, points) if points else None,
+        events=made["events"][:SHOWN_EVENTS],
+        accuracy=_accuracy(run, shown),
+        warnings=[*run.warnings, *made["warnings"]][:SHOWN_WARNINGS],
+        links=links(context, record.id),
+        next_steps=_next_steps(record.id),
+    )
+
+
+def series(trajectory: Trajectory, points: int | Literal["all"]) -> dict[str, list[float]]:
+    """At most `points` points of each column, chosen so that the shape stays."""
+    kept = trajectory if points == "all" else downsample(trajectory, points)
+    columns = {name: kept.column(name).tolist() for name in kept.names}
+    return {"time": kept.time.tolist(), **columns}
+
+
+def links(context: Context, result_id: str) -> dict[str, str]:
+    """Where the whole result can be had."""
+    formats = {"csv": "csv", "plot": "png", "parquet": "parquet"}
+    return {name: context.door.result_link(result_id, kind) for name, kind in formats.items()}
+
+
+def _kpis(run: CanonicalRun, shown: Trajectory) -> dict[str, KpiView]:
+    values = {kpi.name: evaluate(kpi, shown) for kpi in run.kpis}
+    return {name: KpiView(value=kpi.value, unit=kpi.unit) for name, kpi in values.items()}
+
+
+def _accuracy(run: CanonicalRun, shown: Trajectory) -> dict[str, float | None] | None:
+    if shown.accuracy is None:
+        return None
+    return {kpi.name: _difference(kpi, shown, shown.accuracy) for kpi in run.kpis}
+
+
+def _difference(kpi: Kpi, coarse: Trajectory, fine: Trajectory) -> float | None:
+    a, b = evaluate(kpi, coarse).value, evaluate(kpi, fine).value
+    return None if a is None or b is None else abs(a - b)
+
+
+def _next_steps(result_id: str) -> list[str]:
+    return [
+        f'Points or a plot: get_result {{"result_id": "{result_id}", "points": 50}} or "format": "png"',
+        "Change start_values and simulate again to compare",
+    ]
+
+
+def _complete(trajectory: Trajectory, made: Mapping[str, Any]) -> Trajectory:
+    return replace(trajectory, events=tuple(made["events"]))

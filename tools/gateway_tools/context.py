@@ -1,0 +1,74 @@
+"""What a handler is given: the system, and who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway_library.catalogue import Catalogue
+from gateway_library.store import ModelStore
+from gateway_library.tickets import Tickets
+from gateway_payments.accounts import Caller
+from gateway_payments.service import Payments
+from gateway_runs.results import ResultStore
+from gateway_simulation.model import Model
+from gateway_simulation.plan import RunLimits
+from gateway_simulation.runner import Simulator
+from gateway_storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts of the system, put together once when the process starts."""
+
+    version: str
+    database: Database
+    catalogue: Catalogue
+    models: ModelStore
+    tickets: Tickets
+    payments: Payments
+    results: ResultStore
+    simulator: Simulator
+    run_limits: RunLimits
+    result_ttl: timedelta
+    clock: Callable[[], datetime]
+
+    def model(self, account_id: str, model_id: str) -> Model:
+        """The library model or the account's own upload of that id."""
+        if model_id.startswith("fmu_"):
+            return self.models.get(account_id, model_id)
+        return self.catalogue.resolve(model_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What differs between the ways in."""
+
+    result_link: Callable[[str, str], str]  # result id, format -> address
+    upload_link: Callable[[str], str] | None = None  # ticket -> address, where there is HTTP
+    readable: Callable[[str], bytes] | None = None  # path -> file, where the caller is local
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call."""
+
+    gateway: Gateway
+    caller: Caller
+    door: Door
+
+    @property
+    def account_id(self) -> str:
+        """Whose call it is."""
+        return self.caller.account_id
+
+    @property
+    def now(self) -> datetime:
+        """The gateway's clock, in UTC."""
+        return self.gateway.clock()
+
+    @property
+    def kept_since(self) -> datetime:
+        """Results older than this are gone."""
+        return self.now - self.gateway.result_ttl

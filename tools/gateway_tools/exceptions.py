@@ -1,0 +1,70 @@
+"""What can go wrong between a caller and the system, beside what the layers below raise."""
+
+
+class ToolError(Exception):
+    """Root of this package's failures."""
+
+
+class NotBase64Error(ToolError):
+    """content_base64 is not base64."""
+
+    def __init__(self) -> None:
+        super().__init__("content_base64 is not valid base64")
+
+
+class OneSourceError(ToolError):
+    """Not exactly one way was given to get the FMU."""
+
+    def __init__(self) -> None:
+        super().__init__("an upload takes exactly one of content_base64 and path")
+
+
+class PathNotReadableError(ToolError):
+    """The path is outside the allowed folders, missing, or the caller is not on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("that path can't be read from here")
+
+
+class UnknownToolError(ToolError):
+    """No tool of that name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__("no such tool")
+        self.details: dict[str, object] = {"name": name[:64], "tools": known}
+
+
+class UnauthorizedError(ToolError):
+    """No API key, or one that nobody has."""
+
+    def __init__(self) -> None:
+        super().__init__("this call needs an API key")
+
+
+class TooLargeError(ToolError):
+    """The request body is over the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is larger than {limit_bytes} bytes")
+        self.details: dict[str, object] = {"limit_bytes": limit_bytes}
+
+
+class NothingToRunError(ToolError):
+    """A simulate or quote request names neither a model nor anything paid."""
+
+    def __init__(self) -> None:
+        super().__init__("the request names no model")
+
+
+class CursorError(ToolError):
+    """The cursor is not one that a list gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not one that this list gave out")
+
+
+class RunSettledError(ToolError):
+    """The run took so long that it was given up and its payment returned."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was given up before its result was stored")

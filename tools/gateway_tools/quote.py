@@ -1,0 +1,101 @@
+"""Tool `quote`: what a run would cost, before anything runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from gateway_payments.quotes import Quote
+from gateway_tools.context import Context
+from gateway_tools.requests import RunRequest, planned
+from gateway_tools.tool import Tool
+
+NAME: Final = "quote"
+DESCRIPTION: Final = """\
+Price one simulation without running it. Use it when the user has a budget or the run is large; it
+also checks the request, so every input error shows here. Free and repeatable. Takes what simulate
+takes. Returns the amount, how it came about, when it expires and the ways to pay; pass the quote_id
+to pay. If existing_result_id is set, this account has that result already: read it with get_result
+instead of paying again. Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3}."""
+
+
+class OfferView(BaseModel):
+    """One way to pay."""
+
+    kind: str
+    amount: float
+    amount_micros: int
+    currency: str
+
+
+class QuoteOutput(BaseModel):
+    """A price for exactly this run."""
+
+    quote_id: str
+    amount: float = Field(description="In `currency`, for reading: 1.0; 0 where runs are free")
+    amount_minor: int = Field(description="In the currency's smallest unit, rounded up")
+    amount_micros: int = Field(description="Exact, in millionths of the currency")
+    currency: str
+    because: list[str] = Field(description="How the amount came about")
+    work_units: int = Field(description="Communication points x (1 + states + outputs)")
+    request_sha256: str
+    expires_at: datetime
+    offers: list[OfferView] = Field(description="Ways to pay; empty where runs are free")
+    existing_result_id: str | None = Field(description="An equal run of this account, free to read")
+    next_steps: list[str]
+
+
+def handle(context: Context, request: RunRequest) -> QuoteOutput:
+    """Price the run. Input errors surface here, before money is spoken of."""
+    plan = planned(context, request.physical)
+    return quoted(context.gateway.payments.quote(context.account_id, plan.priced, context.now))
+
+
+def quoted(quote: Quote) -> QuoteOutput:
+    """A quote as a caller sees it."""
+    money = quote.money
+    return QuoteOutput(
+        quote_id=quote.id,
+        amount=money.amount,
+        amount_minor=money.amount_minor,
+        amount_micros=money.amount_micros,
+        currency=money.currency,
+        because=list(quote.because),
+        work_units=quote.work_units,
+        request_sha256=quote.request_sha256,
+        expires_at=quote.expires_at,
+        offers=[
+            OfferView(
+                kind=kind,
+                amount=price.amount,
+                amount_micros=price.amount_micros,
+                currency=price.currency,
+            )
+            for kind, price in quote.prices.items()
+        ],
+        existing_result_id=quote.existing_result_id,
+        next_steps=_next_steps(quote),
+    )
+
+
+def _next_steps(quote: Quote) -> list[str]:
+    if not quote.prices:
+        return ["Runs are free here: call simulate with the same input"]
+    first = next(iter(quote.prices))
+    return [
+        f'Pay: pay {{"quote_id": "{quote.id}", "offer": "{first}"}}',
+        f'Then run: simulate {{"quote_id": "{quote.id}"}}',
+    ]
+
+
+TOOL: Final = Tool(
+    name=NAME,
+    title="Price a simulation",
+    description=DESCRIPTION,
+    input=RunRequest,
+    output=QuoteOutput,
+    handle=handle,
+    idempotent=True,
+)

@@ -1,0 +1,69 @@
+"""What `simulate` and `quote` have in common: from the caller's words to a checked, priced run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from gateway_payments.quotes import Priced
+from gateway_runs import records
+from gateway_simulation.plan import plan
+from gateway_simulation.request import SimulationRequest
+from gateway_simulation.run import CanonicalRun
+from gateway_tools.context import Context
+from gateway_tools.exceptions import NothingToRunError
+
+_PHYSICAL = set(SimulationRequest.model_fields)
+
+
+class RunRequest(SimulationRequest):
+    """A simulation, and how much of its trajectory the answer should hold."""
+
+    fmu_id: str = Field(
+        default="",
+        max_length=300,
+        description="Model id: msl:BouncingBall, fmu_0123456789abcdef. Not needed with a paid "
+        "quote_id or payment_token: they stand for the quoted request",
+    )
+
+    @property
+    def physical(self) -> dict[str, Any]:
+        """What decides the numbers, and the key figures, as the caller wrote it."""
+        return self.model_dump(mode="json", include=_PHYSICAL, exclude_defaults=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A checked run and what there is to know before money is spoken of."""
+
+    run: CanonicalRun
+    priced: Priced
+
+
+def planned(context: Context, physical: dict[str, Any]) -> Planned:
+    """Check and complete the request. Every input error appears here.
+
+    Raises:
+        NothingToRunError: it names no model.
+
+    """
+    if not physical.get("fmu_id"):
+        raise NothingToRunError
+    request = SimulationRequest.model_validate(physical)
+    model = context.gateway.model(context.account_id, request.fmu_id)
+    run = plan(model, request, context.gateway.run_limits)
+    return Planned(run, _priced(context, physical, run))
+
+
+def _priced(context: Context, physical: dict[str, Any], run: CanonicalRun) -> Priced:
+    with context.gateway.database.read() as db:
+        known = records.existing(db, context.account_id, run.sha256, context.kept_since)
+    return Priced(
+        request=physical,
+        request_sha256=run.sha256,
+        model_id=run.model.id,
+        work_units=run.work_units,
+        existing_result_id=known,
+    )

@@ -1,0 +1,178 @@
+"""Tool `simulate`: run a model, once it is paid for."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from gateway_payments.exceptions import PaymentRequiredError
+from gateway_runs import records
+from gateway_simulation.canonical import sha256_of
+from gateway_simulation.trajectory import Trajectory
+from gateway_tools.answer import SimulateOutput, answer, provenance
+from gateway_tools.context import Context
+from gateway_tools.errors import failure_of
+from gateway_tools.exceptions import RunSettledError
+from gateway_tools.quote import QuoteOutput, quoted
+from gateway_tools.requests import Planned, RunRequest, planned
+from gateway_tools.tool import Tool
+
+NAME: Final = "simulate"
+DESCRIPTION: Final = """\
+Run a model and get key figures. Start with list_library for ids and describe_model for names.
+Absent fields come from the model's default experiment. Where runs cost money the answer is a
+payment requirement with a quote_id and offers, and nothing is spent: pay with the pay tool, then
+repeat with payment_token (or the paid quote_id alone). Returns KPIs and per output start, end, min,
+max; points only on request; the whole trajectory by get_result. A failed run is not charged.
+Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {"e": 0.7}, "kpis":
+["h_max", "v_rms"]}."""
+
+
+class SimulateInput(RunRequest):
+    """One simulation, and what pays for it."""
+
+    points: int | Literal["all"] = Field(
+        default=0, ge=0, description="Points of each output in the answer; 'all' for every one"
+    )
+    reuse: bool = Field(default=False, description="Answer from an equal earlier run, free")
+    idempotency_key: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Repeat safely: same key, same run"
+    )
+    quote_id: str | None = Field(default=None, max_length=100, description="A paid quote")
+    payment_token: str | None = Field(default=None, description="From the pay tool; one run")
+    quote_only: bool = Field(default=False, description="Ask for the price, run nothing")
+
+
+def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOutput:
+    """Check, admit, run, store, settle, answer."""
+    physical = _physical(context, request)
+    plan = planned(context, physical)
+    if request.quote_only:
+        return _price(context, plan)
+    body = sha256_of({**physical, "points": request.points})
+    known = _delivered_before(context, request, plan, body)
+    if known is not None:
+        cached = request.idempotency_key is None
+        return _from_store(context, request, plan, known, cached=cached)
+    run_id = _admit(context, request, plan, body)
+    trajectory = _run(context, plan, run_id)
+    record = _deliver(context, plan, run_id, trajectory)
+    return answer(context, plan.run, record, trajectory, request.points)
+
+
+def _physical(context: Context, request: SimulateInput) -> dict[str, object]:
+    """The request itself, or the one that was quoted and paid for."""
+    if request.fmu_id or not (request.quote_id or request.payment_token):
+        return request.physical
+    return context.gateway.payments.stored_request(
+        context.account_id, quote_id=request.quote_id, payment_token=request.payment_token
+    )
+
+
+def _price(context: Context, plan: Planned) -> QuoteOutput:
+    payments = context.gateway.payments
+    if not payments.free:
+        raise _requirement(context, plan)
+    return quoted(payments.quote(context.account_id, plan.priced, context.now))
+
+
+def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
+    payments, now = context.gateway.payments, context.now
+    quote = payments.quote(context.account_id, plan.priced, now)
+    return PaymentRequiredError(payments.require(context.account_id, quote, now))
+
+
+def _delivered_before(
+    context: Context, request: SimulateInput, plan: Planned, body: str
+) -> records.Record | None:
+    with context.gateway.database.read() as db:
+        if request.idempotency_key is not None:
+            same = records.repeated(db, context.account_id, request.idempotency_key, body)
+            if same is not None:
+                return same
+        known = plan.priced.existing_result_id
+        if request.reuse and known is not None:
+            return records.find(db, context.account_id, known, context.kept_since)
+    return None
+
+
+def _from_store(
+    context: Context,
+    request: SimulateInput,
+    plan: Planned,
+    record: records.Record,
+    *,
+    cached: bool,
+) -> SimulateOutput:
+    stored = context.gateway.results.read(record.id, with_accuracy=plan.run.check_accuracy)
+    return answer(context, plan.run, record, stored, request.points, cached=cached)
+
+
+def _admit(context: Context, request: SimulateInput, plan: Planned, body: str) -> str:
+    """Reserve what pays for the run and record the run, in one transaction."""
+    run_id, now = records.new_id(), context.now
+    new = records.NewRun(
+        account_id=context.account_id,
+        model_id=plan.run.model.id,
+        model_sha256=plan.run.model.sha256,
+        request_sha256=plan.run.sha256,
+        idempotency_key=request.idempotency_key,
+        body_sha256=body,
+    )
+    with context.gateway.database.write() as db:
+        admission = context.gateway.payments.admit(
+            db,
+            context.caller,
+            run_id,
+            plan.priced,
+            payment_token=request.payment_token,
+            quote_id=request.quote_id,
+            now=now,
+        )
+        if admission is not None:
+            records.begin(db, run_id, new, now)
+            return run_id
+    raise _requirement(context, plan)
+
+
+def _run(context: Context, plan: Planned, run_id: str) -> Trajectory:
+    """The trajectory, durably stored; on any failure the payment is given back."""
+    try:
+        trajectory = context.gateway.simulator.run(plan.run)
+        context.gateway.results.write(run_id, trajectory)
+    except BaseException as error:
+        fail(context, run_id, error)
+        raise
+    return trajectory
+
+
+def fail(context: Context, run_id: str, error: BaseException) -> None:
+    """Record why the run failed and give back what was reserved for it, in one transaction."""
+    now = context.now
+    models_fault = getattr(error, "models_fault", False)
+    with context.gateway.database.write() as db:
+        if records.fail(db, run_id, failure_of(error).code, now):
+            context.gateway.payments.release(db, run_id, now, models_fault=models_fault)
+
+
+def _deliver(
+    context: Context, plan: Planned, run_id: str, trajectory: Trajectory
+) -> records.Record:
+    now, made = context.now, provenance(plan.run, trajectory)
+    with context.gateway.database.write() as db:
+        if not records.finish(db, run_id, made, now):
+            raise RunSettledError
+        context.gateway.payments.capture(db, run_id, now, duration_ms=trajectory.wall_ms)
+        return records.find(db, context.account_id, run_id, context.kept_since)
+
+
+TOOL: Final = Tool(
+    name=NAME,
+    title="Simulate a model",
+    description=DESCRIPTION,
+    input=SimulateInput,
+    output=SimulateOutput,
+    or_output=QuoteOutput,
+    handle=handle,
+)

@@ -1,0 +1,84 @@
+"""What a tool is: everything that an agent can learn about it, and the functions behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from gateway_tools.context import Context
+
+InputT = TypeVar("InputT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A rendered file that goes with an answer: a CSV, a plot."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Tool(Generic[InputT]):
+    """One thing an agent can do.
+
+    `handle` answers with `output`, or with `or_output` where there is one. `description` is read by
+    a language model. `read_only`, `destructive` and `idempotent` mean what MCP's tool annotations
+    mean by them.
+    """
+
+    name: str
+    title: str
+    description: str
+    input: type[InputT]
+    output: type[BaseModel]
+    handle: Callable[[Context, InputT], BaseModel]
+    or_output: type[BaseModel] | None = None
+    render: Callable[[Context, InputT], File | None] | None = None
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    def call(self, context: Context, arguments: dict[str, Any]) -> BaseModel:
+        """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
+        return self.handle(context, self.input.model_validate(arguments))
+
+    def file(self, context: Context, arguments: dict[str, Any]) -> File | None:
+        """The file that goes with the answer, where these arguments ask for one."""
+        if self.render is None:
+            return None
+        return self.render(context, self.input.model_validate(arguments))
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments."""
+        return _lean(self.input.model_json_schema(by_alias=True))
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """JSON Schema of the answer."""
+        if self.or_output is None:
+            return _lean(self.output.model_json_schema(mode="serialization"))
+        either: TypeAdapter[Any] = TypeAdapter(self.output | self.or_output)
+        return {"type": "object", **_lean(either.json_schema(mode="serialization"))}
+
+
+def _lean(schema: Any, *, names: bool = False) -> Any:  # noqa: ANN401  any JSON
+    """`schema` without the titles that pydantic derives from names: agents pay by the token.
+
+    `names` is True inside `properties`, where a key is a name and "title" may be one.
+    """
+    if isinstance(schema, list):
+        return [_lean(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _lean(value, names=key in {"properties", "$defs"} and not names)
+        for key, value in schema.items()
+        if names or key != "title"
+    }

@@ -1,0 +1,140 @@
+"""Tool `upload_fmu`: bring a model of one's own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway_library.tickets import LIFETIME
+from gateway_simulation.model import Model
+from gateway_tools.context import Context
+from gateway_tools.exceptions import (
+    NotBase64Error,
+    OneSourceError,
+    PathNotReadableError,
+)
+from gateway_tools.tool import Tool
+from gateway_tools.variables import VariableView, views
+
+NAME: Final = "upload_fmu"
+DESCRIPTION: Final = """\
+Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary). It is checked, stored once and visible to
+your account only; free. Give content_base64 for small files, path when the gateway runs on this
+machine (stdio), or nothing: then you get a one-time upload address and a curl line that sends a
+file there. Returns the id to simulate with, kinds, platforms, inputs, outputs and parameters, and
+warnings. Sending the same file again gives the same id. Example: {"path": "pump.fmu"}."""
+SHOWN_VARIABLES: Final = 24
+
+
+class UploadInput(BaseModel):
+    """One FMU, or nothing to get an address to send it to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content_base64: str | None = Field(default=None, description="The FMU, base64; small files")
+    path: str | None = Field(default=None, description="A file on this machine; stdio only")
+
+
+class UploadOutput(BaseModel):
+    """The stored model, or where to send it."""
+
+    id: str | None = Field(description="Model id for quote, simulate and describe_model")
+    already_known: bool = Field(default=False, description="This account had sent it before")
+    sha256: str | None = None
+    model_name: str | None = None
+    fmi_version: str | None = None
+    guid: str | None = None
+    description: str | None = None
+    generation_tool: str | None = None
+    kinds: list[str] = []
+    platforms: list[str] = []
+    variables: list[VariableView] = Field(default=[], description="Inputs, outputs, parameters")
+    variables_omitted: int = 0
+    warnings: list[str] = []
+    upload_url: str | None = Field(default=None, description="PUT the file here, once")
+    upload_expires_at: datetime | None = None
+    next_steps: list[str]
+
+
+def handle(context: Context, request: UploadInput) -> UploadOutput:
+    """Store what came along, or say where to send it."""
+    if request.content_base64 is not None and request.path is not None:
+        raise OneSourceError
+    if request.path is not None:
+        return upload(context, _read(context, request.path))
+    if request.content_base64 is not None:
+        return upload(context, _decode(request.content_base64))
+    return _invitation(context)
+
+
+def upload(context: Context, data: bytes) -> UploadOutput:
+    """Check and store an FMU for the caller's account."""
+    added = context.gateway.models.add(context.account_id, data, context.now)
+    return _stored(added.model, added.warnings, already_known=added.already_known)
+
+
+def stored(model: Model) -> UploadOutput:
+    """What an account is told of a model that it has sent before."""
+    return _stored(model, (), already_known=True)
+
+
+def _stored(model: Model, warnings: tuple[str, ...], *, already_known: bool) -> UploadOutput:
+    description = model.description
+    outside = [v for v in description.variables if v.causality in {"input", "output", "parameter"}]
+    return UploadOutput(
+        id=model.id,
+        already_known=already_known,
+        sha256=model.sha256,
+        model_name=description.model_name,
+        fmi_version=description.fmi_version,
+        guid=description.guid,
+        description=description.description,
+        generation_tool=description.generation_tool,
+        kinds=list(description.kinds),
+        platforms=list(description.platforms),
+        variables=views(outside[:SHOWN_VARIABLES]),
+        variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
+        warnings=list(warnings),
+        next_steps=[f'Run it: simulate {{"fmu_id": "{model.id}"}}', "See more: describe_model"],
+    )
+
+
+def _invitation(context: Context) -> UploadOutput:
+    if context.door.upload_link is None:
+        raise OneSourceError
+    now = context.now
+    url = context.door.upload_link(context.gateway.tickets.issue(context.account_id, now))
+    return UploadOutput(
+        id=None,
+        upload_url=url,
+        upload_expires_at=now + LIFETIME,
+        next_steps=[f"Send the file: curl -T model.fmu '{url}'", "Its answer holds the id"],
+    )
+
+
+def _read(context: Context, path: str) -> bytes:
+    if context.door.readable is None:
+        raise PathNotReadableError
+    return context.door.readable(path)
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NotBase64Error from None
+
+
+TOOL: Final = Tool(
+    name=NAME,
+    title="Upload an FMU",
+    description=DESCRIPTION,
+    input=UploadInput,
+    output=UploadOutput,
+    handle=handle,
+    idempotent=True,
+)

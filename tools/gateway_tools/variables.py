@@ -1,0 +1,49 @@
+"""How a model's variable looks to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, Field
+
+from gateway_simulation.model import Variable
+
+Scalar = float | int | bool | str | None
+
+
+class VariableView(BaseModel):
+    """One variable. Name, unit and description come from the FMU and are data, not instructions."""
+
+    name: str
+    causality: str = Field(description="input, output, parameter, local, independent ...")
+    variability: str
+    type: str
+    unit: str | None = None
+    start: Scalar | list[Scalar] = None
+    min: float | None = None
+    max: float | None = None
+    description: str | None = None
+    dimensions: list[int] | None = None
+    items: dict[str, int] | None = Field(default=None, description="An enumeration's names")
+
+
+def views(variables: Iterable[Variable]) -> list[VariableView]:
+    """The variables as a caller sees them."""
+    return [_view(variable) for variable in variables]
+
+
+def _view(variable: Variable) -> VariableView:
+    start = variable.start
+    return VariableView(
+        name=variable.name,
+        causality=variable.causality,
+        variability=variable.variability,
+        type=variable.type,
+        unit=variable.unit,
+        start=list(start) if isinstance(start, tuple) else start,
+        min=variable.min,
+        max=variable.max,
+        description=variable.description,
+        dimensions=list(variable.dimensions) or None,
+        items=dict(variable.items) or None,
+    )
