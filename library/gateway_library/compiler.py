@@ -1,0 +1,131 @@
+"""C to a shared library, with whatever compiler the machine has.
+
+Only the standard library: this also runs where a wheel is built, before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from gateway_library.sources import FmiVersion
+
+# Strict IEEE arithmetic: a fused or reordered operation would make numbers depend on the machine.
+FLAGS: Final = (
+    "-std=c11",
+    "-O2",
+    "-ffp-contract=off",
+    "-fno-fast-math",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+)
+_LINKER: Final = {
+    "linux": ("-fPIC", "-shared", "-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,-s"),
+    "darwin": ("-fPIC", "-dynamiclib"),
+    "win": ("-shared",),
+}
+_TIMEOUT_S: Final = 300  # zig's first run builds a C library of its own
+
+
+class NoCompilerError(RuntimeError):
+    """The machine has no C compiler and no `ziglang` package."""
+
+
+class CompilationError(RuntimeError):
+    """The compiler refused a model. The message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The machine that FMUs are built for: the one that builds them."""
+
+    system: str  # "linux", "darwin" or "win"
+    architecture: str  # "x86_64", "aarch64", ...
+    bits: int
+
+    @property
+    def suffix(self) -> str:
+        """The file extension of a shared library."""
+        return {"linux": ".so", "darwin": ".dylib", "win": ".dll"}[self.system]
+
+    def folder(self, version: FmiVersion) -> str:
+        """The folder below `binaries/` (FMI 2.0.4, section 2.3; FMI 3.0.2, section 2.5.1.4)."""
+        if version == "2.0":
+            return f"{self.system}{self.bits}"
+        system = "windows" if self.system == "win" else self.system
+        return f"{self.architecture}-{system}"
+
+
+def this_machine() -> Target:
+    """The target that this interpreter runs on."""
+    system = "win" if sys.platform == "win32" else sys.platform
+    machine = platform.machine().lower()
+    architecture = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+    return Target(system, architecture, 64 if sys.maxsize > 2**32 else 32)
+
+
+def system_compiler() -> tuple[str, ...] | None:
+    """The command of a C compiler on this machine: `$CC`, then the usual names; None if none."""
+    for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        words = shlex.split(command)
+        if words and shutil.which(words[0]):
+            return tuple(words)
+    return None
+
+
+def find_compiler() -> tuple[str, ...]:
+    """A C compiler's command: the machine's own, else the `ziglang` package.
+
+    Raises:
+        NoCompilerError: neither is there.
+
+    """
+    found = system_compiler()
+    if found is not None:
+        return found
+    if find_spec("ziglang") is not None:
+        return (sys.executable, "-m", "ziglang", "cc")
+    message = "no C compiler found: install one, name it in CC, or `pip install ziglang`"
+    raise NoCompilerError(message)
+
+
+def compile_library(
+    compiler: Iterable[str], folder: Path, sources: Iterable[str], result: str
+) -> None:
+    """Compile `sources` in `folder` into `result` beside them.
+
+    File names are relative to `folder`, so that no path of this machine gets into the result.
+
+    Raises:
+        CompilationError: the compiler failed or took too long.
+
+    """
+    target = this_machine()
+    command = [*compiler, *FLAGS, *_LINKER[target.system], *sources, "-o", result]
+    if target.system != "win":
+        command.append("-lm")
+    try:
+        done = subprocess.run(  # noqa: S603  the machine's own compiler
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompilationError(str(error)) from error
+    if done.returncode != 0:
+        message = f"{shlex.join(command)}\n{done.stderr}"
+        raise CompilationError(message)

@@ -1,0 +1,269 @@
+/* Values, modes and events of one instance. */
+#include "instance.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_ITERATIONS 100
+#define COARSEST_TOLERANCE 1e-10 /* finer costs next to nothing, so a run is never coarser */
+#define FINEST_TOLERANCE 1e-13
+#define TIME_SLACK 1e-9 /* by which an importer's communication points may be rounded */
+
+Instance *create(const char *name, const char *token, bool co_simulation, bool logging,
+                 void *environment, void (*logger)(void), Report *report)
+{
+    Instance *instance = calloc(1, sizeof *instance);
+    if (!instance)
+        return NULL;
+    instance->co_simulation = co_simulation;
+    instance->logging = logging;
+    instance->environment = environment;
+    instance->logger = logger;
+    instance->report = report;
+    instance->name = calloc(1, name ? strlen(name) + 1 : 1);
+    if (instance->name && name)
+        strcpy(instance->name, name);
+    if (!instance->name || !name || !*name || !token || strcmp(token, MODEL_TOKEN) != 0) {
+        fail(instance, !name || !*name ? "an instance needs a name"
+                                       : "the description is of another build: wrong token");
+        destroy(instance);
+        return NULL;
+    }
+    reset(instance);
+    return instance;
+}
+
+void destroy(Instance *instance)
+{
+    if (instance)
+        free(instance->name);
+    free(instance);
+}
+
+void reset(Instance *instance)
+{
+    State *s = &instance->state;
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < N_VARIABLES; i++)
+        s->m.value[i] = DECLARED[i].start;
+    s->mode = INSTANTIATED;
+    s->tolerance = COARSEST_TOLERANCE;
+    s->stop_time = INFINITY;
+    s->next_event = INFINITY;
+    s->stale = 1;
+}
+
+enum Status fail(Instance *instance, const char *text)
+{
+    instance->report(instance, ERROR, "logStatusError", text);
+    return ERROR;
+}
+
+bool allowed(Instance *instance, int modes, const char *function)
+{
+    char text[128];
+    if (!instance)
+        return false;
+    if (instance->state.mode & modes)
+        return true;
+    snprintf(text, sizeof text, "%s may not be called in this mode", function);
+    fail(instance, text);
+    return false;
+}
+
+enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, double start,
+                  bool stop_defined, double stop)
+{
+    State *s = &instance->state;
+    if (!isfinite(start) || (stop_defined && !(stop >= start)))
+        return fail(instance, "start and stop time must be finite and in order");
+    if (tolerance_defined && !(tolerance > 0))
+        return fail(instance, "the tolerance must be positive");
+    s->m.time = start;
+    s->stop_time = stop_defined ? stop : INFINITY;
+    if (tolerance_defined)
+        s->tolerance = fmax(FINEST_TOLERANCE, fmin(COARSEST_TOLERANCE, tolerance));
+    s->stale = 1;
+    return OK;
+}
+
+enum Status initialized(Instance *instance)
+{
+    instance->state.mode = EVENT_MODE;
+    if (!instance->co_simulation || instance->uses_event_mode)
+        return OK;
+    instance->state.mode = STEP_MODE;
+    return settle(instance);
+}
+
+void refresh(Instance *instance)
+{
+    if (instance->state.stale)
+        equations(&instance->state.m);
+    instance->state.stale = 0;
+}
+
+static bool known(Instance *instance, unsigned reference, enum Type type)
+{
+    char text[96];
+    if (reference < N_VARIABLES && DECLARED[reference].type == type)
+        return true;
+    snprintf(text, sizeof text, "no variable of this type has the value reference %u", reference);
+    fail(instance, text);
+    return false;
+}
+
+const double *readable(Instance *instance, unsigned reference, enum Type type)
+{
+    if (!known(instance, reference, type))
+        return NULL;
+    refresh(instance);
+    return &instance->state.m.value[reference];
+}
+
+static bool settable(const State *s, const Declared *declared)
+{
+    if (s->mode & (INSTANTIATED | INITIALIZATION))
+        return declared->flags & (IS_INPUT | HAS_START);
+    if (s->mode & (EVENT_MODE | STEP_MODE))
+        return declared->flags & (IS_INPUT | IS_TUNABLE);
+    if (s->mode == CONTINUOUS_TIME)
+        return (declared->flags & IS_INPUT) && !(declared->flags & IS_DISCRETE);
+    return false;
+}
+
+enum Status assign(Instance *instance, unsigned reference, enum Type type, double value)
+{
+    State *s = &instance->state;
+    char text[96];
+    if (!known(instance, reference, type))
+        return ERROR;
+    if (!isfinite(value))
+        return fail(instance, "a value must be finite");
+    if (!settable(s, &DECLARED[reference])) {
+        snprintf(text, sizeof text, "the variable with value reference %u cannot be set now",
+                 reference);
+        return fail(instance, text);
+    }
+    s->m.value[reference] = value;
+    s->stale = 1;
+    s->touched = 1;
+    return OK;
+}
+
+enum Status set_time(Instance *instance, double time)
+{
+    if (!isfinite(time))
+        return fail(instance, "time must be finite");
+    instance->state.m.time = time;
+    instance->state.stale = 1;
+    return OK;
+}
+
+enum Status set_states(Instance *instance, const double x[], size_t n)
+{
+    if (n != N_STATES)
+        return fail(instance, "wrong number of continuous states");
+    for (size_t i = 0; i < n; i++)
+        instance->state.m.value[STATES[i]] = x[i];
+    instance->state.stale = 1;
+    return OK;
+}
+
+enum Status copy_out(Instance *instance, const unsigned references[], size_t count, double to[],
+                     size_t n)
+{
+    if (n != count)
+        return fail(instance, "wrong number of values asked for");
+    refresh(instance);
+    for (size_t i = 0; i < n; i++)
+        to[i] = instance->state.m.value[references[i]];
+    return OK;
+}
+
+enum Status update(Instance *instance, Event *e)
+{
+    State *s = &instance->state;
+    char text[64];
+    *e = (Event){.again = false, .states_changed = false, .next_time = INFINITY};
+    refresh(instance);
+#if HAS_EVENTS
+    event(&s->m, e);
+#endif
+    s->next_event = e->next_time;
+    s->stale = 1;
+    s->touched = 0;
+    if (instance->logging && e->states_changed) {
+        snprintf(text, sizeof text, "event at time %.17g", s->m.time);
+        instance->report(instance, OK, "logEvents", text);
+    }
+    return OK;
+}
+
+enum Status settle(Instance *instance)
+{
+    for (int i = 0; i < EVENT_ITERATIONS; i++) {
+        Event e;
+        update(instance, &e);
+        if (!e.again) {
+            refresh(instance);
+            return OK;
+        }
+    }
+    return fail(instance, "the event iteration does not settle");
+}
+
+enum Status step(Instance *instance, double from, double size, bool *pending)
+{
+    State *s = &instance->state;
+    double slack = TIME_SLACK * fmax(1, fabs(from));
+    double end = from + size;
+    enum Status status = OK;
+    *pending = false;
+    if (!isfinite(end) || size < 0)
+        return fail(instance, "a step must be finite and forward");
+    if (fabs(from - s->m.time) > slack)
+        return fail(instance, "a step must begin where the last one ended");
+    if (end > s->stop_time + slack)
+        return fail(instance, "a step must not go beyond the stop time");
+    s->m.time = from;
+    if (s->touched && !instance->returns_early)
+        status = settle(instance);
+    if (status == OK)
+        status = advance(instance, end, pending);
+    if (status != OK)
+        s->mode = FAILED;
+    return status;
+}
+
+State *copy_state(const State *state)
+{
+    State *copy = malloc(sizeof *copy);
+    if (copy)
+        *copy = *state;
+    return copy;
+}
+
+size_t serialized_size(void)
+{
+    return sizeof MODEL_TOKEN + sizeof(State);
+}
+
+void serialize(const State *state, char bytes[])
+{
+    memcpy(bytes, MODEL_TOKEN, sizeof MODEL_TOKEN);
+    memcpy(bytes + sizeof MODEL_TOKEN, state, sizeof *state);
+}
+
+State *deserialize(const char bytes[], size_t size)
+{
+    State *state;
+    if (size != serialized_size() || memcmp(bytes, MODEL_TOKEN, sizeof MODEL_TOKEN) != 0)
+        return NULL;
+    state = malloc(sizeof *state);
+    if (state)
+        memcpy(state, bytes + sizeof MODEL_TOKEN, sizeof *state);
+    return state;
+}

@@ -1,0 +1,26 @@
+/* Free flight between impacts with a restitution e: v+ = -e v-. */
+#include <float.h>
+
+#include "model.h"
+
+void equations(Variables *m)
+{
+    m->der_h = m->resting ? 0 : m->v;
+    m->der_v = m->resting ? 0 : m->g;
+
+    /* The floor itself counts as above it, so that a flight can begin at h = 0. */
+    m->clearance = m->resting ? 1 : m->h == 0 ? DBL_MIN : m->h;
+}
+
+void event(Variables *m, Event *e)
+{
+    if (m->resting || m->h > 0 || m->v > 0)
+        return;
+    m->h = 0;
+    m->v = -m->e * m->v;
+    if (m->v <= m->v_min) {
+        m->v = 0;
+        m->resting = 1;
+    }
+    e->states_changed = true;
+}

@@ -1,0 +1,260 @@
+"""What the library is made from: one folder for each model, `model.toml` beside `model.c`.
+
+Only the standard library: this also runs where a wheel is built, before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+FmiVersion = Literal["2.0", "3.0"]
+FMI_VERSIONS: Final[tuple[FmiVersion, ...]] = ("2.0", "3.0")
+CATEGORIES: Final = {
+    "logStatusError": "Why a call was refused or failed",
+    "logEvents": "When an event changed the states",
+}
+
+_FOLDER: Final = Path(__file__).parent
+_NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_DEFAULTS: Final = {"real": "continuous", "integer": "discrete", "boolean": "discrete"}
+
+
+class CardError(ValueError):
+    """A `model.toml` that cannot be built. The message names the file and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredVariable:
+    """A variable as the card declares it. `reference` is its FMI value reference."""
+
+    reference: int
+    name: str
+    type: str
+    causality: str
+    variability: str
+    description: str
+    unit: str | None
+    start: float | None
+    min: float | None
+    max: float | None
+    nominal: float
+    derivative: str | None  # of a state: the name of its derivative
+    reinit: bool
+    event_indicator: bool
+
+    @property
+    def field(self) -> str:
+        """The name in C: `der(h)` is `der_h`, `load.phi` is `load_phi`."""
+        return re.sub(r"\W+", "_", self.name).strip("_")
+
+    @property
+    def initial(self) -> str | None:
+        """The FMI attribute; None where the standard forbids it."""
+        if self.causality in {"input", "independent"}:
+            return None
+        return "exact" if self.start is not None else "calculated"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """The default experiment: seconds, except for the relative tolerance."""
+
+    start: float
+    stop: float
+    step: float
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """One model of the library, as its folder describes it."""
+
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    literature: tuple[str, ...]
+    verified_against: str
+    error: float | None
+    how: str
+    experiment: Experiment
+    variables: tuple[DeclaredVariable, ...]  # time first
+    units: Mapping[str, Mapping[str, Any]]  # those in use
+    folder: Path
+
+    @property
+    def identifier(self) -> str:
+        """The name as C allows it."""
+        return self.name.replace(".", "_")
+
+    @property
+    def states(self) -> tuple[DeclaredVariable, ...]:
+        """The continuous states."""
+        return tuple(v for v in self.variables if v.derivative is not None)
+
+    @property
+    def derivatives(self) -> tuple[DeclaredVariable, ...]:
+        """The states' derivatives, in the states' order."""
+        named = {v.name: v for v in self.variables}
+        return tuple(named[state.derivative] for state in self.states if state.derivative)
+
+    @property
+    def indicators(self) -> tuple[DeclaredVariable, ...]:
+        """The event indicators."""
+        return tuple(v for v in self.variables if v.event_indicator)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the physics have an `event` function."""
+        discrete = any(
+            v.variability == "discrete" and v.causality != "input" for v in self.variables
+        )
+        return discrete or bool(self.indicators)
+
+    def files(self, version: FmiVersion) -> tuple[Path, ...]:
+        """All that goes into one FMU: C files, headers and the card, sorted by name."""
+        wrapper = [
+            path
+            for path in (_FOLDER / "fmi").iterdir()
+            if path.suffix in {".c", ".h"} and not path.name.startswith(_other(version))
+        ]
+        physics = [path for path in self.folder.iterdir() if path.suffix in {".c", ".h"}]
+        return tuple(sorted(wrapper + physics, key=lambda path: path.name))
+
+    def sha256(self, version: FmiVersion) -> str:
+        """Hash of everything that decides what this FMU computes: the same on every machine."""
+        digest = hashlib.sha256(version.encode())
+        shared = (self.folder.parent / "units.toml", self.folder / "model.toml")
+        generators = (_FOLDER / "sources.py", _FOLDER / "descriptions.py")
+        for path in (*self.files(version), *shared, *generators):
+            text = path.read_bytes().replace(b"\r\n", b"\n")
+            digest.update(f"\0{path.name}\0{len(text)}\0".encode())
+            digest.update(text)
+        return digest.hexdigest()
+
+
+def models_folder() -> Path:
+    """Where the models of the library stand."""
+    return _FOLDER / "models"
+
+
+def read_models(folder: Path) -> tuple[ModelSource, ...]:
+    """All models under `folder`, by name.
+
+    Raises:
+        CardError: a card is incomplete or contradicts itself, or two have one name.
+
+    """
+    units = tomllib.loads((folder / "units.toml").read_text(encoding="utf-8"))
+    found = [_read(path, units) for path in sorted(folder.glob("*/model.toml"))]
+    names = [model.name for model in found]
+    if len(set(names)) < len(names):
+        message = f"{folder}: two models have the same name"
+        raise CardError(message)
+    return tuple(found)
+
+
+def _other(version: FmiVersion) -> str:
+    return "fmi3" if version == "2.0" else "fmi2"
+
+
+def _read(path: Path, units: Mapping[str, Mapping[str, Any]]) -> ModelSource:
+    try:
+        card = tomllib.loads(path.read_text(encoding="utf-8"))
+        variables = (_time(), *_variables(card["variable"]))
+        model = ModelSource(
+            name=card["name"],
+            description=card["description"],
+            tags=tuple(card["tags"]),
+            literature=tuple(card["literature"]),
+            verified_against=card["verified"]["against"],
+            error=card["verified"].get("error"),
+            how=card["verified"]["how"],
+            experiment=Experiment(**card["experiment"]),
+            variables=variables,
+            units={name: units[name] for name in sorted({v.unit for v in variables if v.unit})},
+            folder=path.parent,
+        )
+    except KeyError as error:
+        message = f"{path}: {error.args[0]!r} is missing (units stand in units.toml)"
+        raise CardError(message) from error
+    except (TypeError, tomllib.TOMLDecodeError) as error:
+        message = f"{path}: {error}"
+        raise CardError(message) from error
+    _check(path, model)
+    return model
+
+
+def _time() -> DeclaredVariable:
+    return DeclaredVariable(
+        reference=0,
+        name="time",
+        type="real",
+        causality="independent",
+        variability="continuous",
+        description="Simulation time",
+        unit="s",
+        start=None,
+        min=None,
+        max=None,
+        nominal=1.0,
+        derivative=None,
+        reinit=False,
+        event_indicator=False,
+    )
+
+
+def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariable]:
+    for reference, entry in enumerate(entries, start=1):
+        kind = entry.get("type", "real")
+        causality = entry.get("causality", "local")
+        default = "fixed" if causality == "parameter" else _DEFAULTS[kind]
+        yield DeclaredVariable(
+            reference=reference,
+            name=entry["name"],
+            type=kind,
+            causality=causality,
+            variability=entry.get("variability", default),
+            description=entry["description"],
+            unit=entry.get("unit"),
+            start=None if "start" not in entry else float(entry["start"]),
+            min=entry.get("min"),
+            max=entry.get("max"),
+            nominal=entry.get("nominal", 1.0),
+            derivative=entry.get("derivative"),
+            reinit=entry.get("reinit", False),
+            event_indicator=entry.get("event_indicator", False),
+        )
+
+
+def _check(path: Path, model: ModelSource) -> None:
+    for problem in _problems(model):
+        message = f"{path}: {problem}"
+        raise CardError(message)
+
+
+def _problems(model: ModelSource) -> Iterator[str]:
+    if not _NAME.fullmatch(model.name):
+        yield f"{model.name!r} is not a name"
+    if model.folder.name != model.name:
+        yield f"the folder of {model.name!r} must have its name"
+    if not (model.folder / "model.c").is_file():
+        yield "model.c is missing beside it"
+    fields = [variable.field for variable in model.variables]
+    names = {variable.name for variable in model.variables}
+    if len(set(fields)) < len(fields):
+        yield "two variables have the same name in C"
+    for variable in model.variables:
+        needs_start = variable.causality in {"parameter", "input"} or variable.derivative
+        if needs_start and variable.start is None:
+            yield f"{variable.name!r} needs a start value"
+        if variable.derivative and variable.derivative not in names:
+            yield f"{variable.derivative!r}, the derivative of {variable.name!r}, is missing"
+        if variable.start is not None and not math.isfinite(variable.start):
+            yield f"the start value of {variable.name!r} must be finite"
