@@ -1,0 +1,150 @@
+"""Who pays: accounts, and the API keys that speak for them.
+
+A key is a UUID and is stored only as its SHA-256: with 122 random bits, a slow hash adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, ForeignKey, insert, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, UnknownKeyError
+from gateway_payments.insertion import insert_once
+from gateway_storage.base import Base
+
+LOCAL_ACCOUNT: Final = "acc_local"
+_KEY_LENGTH: Final = 36
+
+
+class AccountRow(Base):
+    """Whoever pays. Everything bought belongs to the account, not to a key."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """One key of an account."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    label: Mapped[str]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made; `key` itself is shown this once."""
+
+    account_id: str
+    key_id: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What may be shown of a key."""
+
+    key_id: str
+    label: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling. `key_id` is None for the local account, which needs no key."""
+
+    account_id: str
+    key_id: str | None
+
+
+def create_account(db: Connection, now: datetime) -> NewKey:
+    """Make an account with its first key."""
+    account_id = f"acc_{uuid.uuid4().hex}"
+    db.execute(insert(AccountRow).values(id=account_id, created_at=now))
+    return add_key(db, account_id, "first", now)
+
+
+def local_caller(db: Connection, now: datetime) -> Caller:
+    """The one account of whoever runs the gateway on this machine, without a key."""
+    insert_once(db, AccountRow, [{"id": LOCAL_ACCOUNT, "created_at": now}])
+    return Caller(LOCAL_ACCOUNT, key_id=None)
+
+
+def require_account(db: Connection, account_id: str) -> None:
+    """Raise UnknownAccountError unless the account exists."""
+    if db.execute(select(AccountRow.id).where(AccountRow.id == account_id)).first() is None:
+        raise UnknownAccountError(account_id)
+
+
+def add_key(db: Connection, account_id: str, label: str, now: datetime) -> NewKey:
+    """Make another key for an existing account; UnknownAccountError where there is none."""
+    require_account(db, account_id)
+    new = NewKey(account_id, f"key_{uuid.uuid4().hex}", str(uuid.uuid4()))
+    db.execute(
+        insert(ApiKeyRow).values(
+            id=new.key_id,
+            account_id=account_id,
+            sha256=_sha256(new.key),
+            label=label,
+            created_at=now,
+            revoked_at=None,
+        )
+    )
+    return new
+
+
+def list_keys(db: Connection, account_id: str) -> tuple[Key, ...]:
+    """The account's keys, revoked ones too, oldest first."""
+    rows = db.execute(
+        select(ApiKeyRow.id, ApiKeyRow.label, ApiKeyRow.created_at, ApiKeyRow.revoked_at)
+        .where(ApiKeyRow.account_id == account_id)
+        .order_by(ApiKeyRow.created_at, ApiKeyRow.id)
+    )
+    return tuple(Key(*row) for row in rows)
+
+
+def revoke_key(db: Connection, account_id: str, key_id: str, now: datetime) -> None:
+    """Make a key worthless from now on; revoking it again changes nothing.
+
+    Raises UnknownKeyError for a key that the account does not have.
+    """
+    mine = (ApiKeyRow.id == key_id, ApiKeyRow.account_id == account_id)
+    if db.execute(select(ApiKeyRow.id).where(*mine)).first() is None:
+        raise UnknownKeyError(key_id)
+    db.execute(
+        update(ApiKeyRow).where(*mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=now)
+    )
+
+
+def find_caller(db: Connection, key: str) -> Caller | None:
+    """Whom `key` speaks for; None when nobody. Raises RevokedKeyError for a revoked key."""
+    if len(key) != _KEY_LENGTH or not key.isascii():
+        return None
+    row = db.execute(
+        select(ApiKeyRow.account_id, ApiKeyRow.id, ApiKeyRow.revoked_at).where(
+            ApiKeyRow.sha256 == _sha256(key)
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.revoked_at is not None:
+        raise RevokedKeyError(row.id)
+    return Caller(row.account_id, row.id)
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.lower().encode()).hexdigest()

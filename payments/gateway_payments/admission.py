@@ -1,0 +1,208 @@
+"""A run's way through the money: admitted, then captured or released, exactly one of the two.
+
+All three act inside the caller's transaction, the one in which the run itself is created or ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gateway_payments import entitlements
+from gateway_payments.accounts import Caller
+from gateway_payments.entitlements import MAX_FAULTS, Entitlement
+from gateway_payments.exceptions import (
+    PaymentTokenExpiredError,
+    PaymentTokenInvalidError,
+    PaymentTokenSpentError,
+    PaymentTooSmallError,
+    QuoteExpiredError,
+    RequestExhaustedError,
+)
+from gateway_payments.ledger import Transfer, post
+from gateway_payments.money import Money
+from gateway_payments.pricing import price_list
+from gateway_payments.quotes import Priced, find_quote
+from gateway_payments.settings import PaymentSettings
+from gateway_payments.tokens import entitlement_of
+from gateway_payments.usage import charge_usage, close_usage, count_fault, open_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that asks to be let in."""
+
+    caller: Caller
+    run_id: str
+    priced: Priced
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to run. `price` is charged when the run is delivered; None where it is free."""
+
+    run_id: str
+    offer: str | None
+    price: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a run's end meant for the money: charged, or given back."""
+
+    charged: Money | None
+    given_back: bool
+
+
+def admit_free(db: Connection, candidate: Candidate, currency: str) -> Admission:
+    """Let a run in that costs nothing; it shows in the usage."""
+    _note(db, candidate, None, currency)
+    return Admission(candidate.run_id, offer=None, price=None)
+
+
+def admit_by_token(
+    db: Connection, settings: PaymentSettings, candidate: Candidate, bearer: str
+) -> Admission:
+    """Spend a token on the run.
+
+    Raises PaymentTokenInvalidError, PaymentTokenExpiredError, PaymentTokenSpentError,
+    RequestExhaustedError, PaymentTooSmallError.
+    """
+    entitlement = by_token(db, settings, candidate.caller.account_id, bearer)
+    require_usable(entitlement, candidate.now)
+    _require_enough(db, settings, entitlement, candidate.priced)
+    return _reserve(db, candidate, entitlement)
+
+
+def admit_by_quote(
+    db: Connection, settings: PaymentSettings, candidate: Candidate, quote_id: str
+) -> Admission | None:
+    """Spend what was paid for a quote on the run; None if the quote is open but not paid.
+
+    A paid quote doesn't expire: an entitlement past its time is renewed. Raises UnknownQuoteError,
+    QuoteExpiredError, PaymentTokenSpentError, RequestExhaustedError, PaymentTooSmallError.
+    """
+    now = candidate.now
+    quote = find_quote(db, candidate.caller.account_id, quote_id)
+    bought = entitlements.of_quote(db, quote.id)
+    if not bought:
+        if quote.expires_at <= now:
+            raise QuoteExpiredError(quote.id, quote.expires_at)
+        return None
+    entitlement = bought[0]
+    _require_enough(db, settings, entitlement, candidate.priced)
+    entitlements.renew(db, entitlement.id, now, now + _lifetime(settings))
+    return _reserve(db, candidate, entitlement)
+
+
+def capture(db: Connection, run_id: str, now: datetime, duration_ms: float) -> Settled | None:
+    """The run was delivered: what was reserved is earned. None if it was settled before."""
+    usage = close_usage(db, run_id, "delivered", duration_ms)
+    if usage is None:
+        return None
+    if usage.offer is None:
+        return Settled(charged=None, given_back=False)
+    return _earn(db, f"capture:{run_id}", run_id, entitlements.capture(db, run_id), now)
+
+
+def release(  # noqa: PLR0913
+    db: Connection,
+    settings: PaymentSettings,
+    run_id: str,
+    now: datetime,
+    duration_ms: float | None,
+    *,
+    models_fault: bool,
+) -> Settled | None:
+    """The run failed: what was reserved goes back afresh. None if it was settled before.
+
+    Every MAX_FAULTS-th failure through the model's own fault (or a timeout) keeps the money.
+    """
+    usage = close_usage(db, run_id, "failed", duration_ms)
+    if usage is None:
+        return None
+    if usage.offer is None:
+        return Settled(charged=None, given_back=False)
+    if models_fault and not count_fault(db, usage.account_id, usage.request_sha256) % MAX_FAULTS:
+        exhausted = entitlements.exhaust(db, run_id)
+        return _earn(db, f"exhaust:{run_id}", run_id, exhausted, now)
+    _require_held(entitlements.release(db, run_id, now + _lifetime(settings)), run_id)
+    return Settled(charged=None, given_back=True)
+
+
+def by_token(
+    db: Connection, settings: PaymentSettings, account_id: str, bearer: str
+) -> Entitlement:
+    """The account's entitlement for a token; PaymentTokenInvalidError for any other string."""
+    entitlement_id = entitlement_of(settings.secret, bearer)
+    found = entitlement_id and entitlements.find(db, account_id, entitlement_id)
+    if not found:
+        raise PaymentTokenInvalidError
+    return found
+
+
+def require_usable(entitlement: Entitlement, now: datetime) -> None:
+    """Raise what keeps the entitlement from being spent, if anything does."""
+    if entitlement.state == "exhausted":
+        raise RequestExhaustedError(entitlement.quote_id, MAX_FAULTS)
+    if entitlement.state in {"reserved", "captured"}:
+        raise PaymentTokenSpentError(entitlement.quote_id, in_use=entitlement.state == "reserved")
+    if entitlement.expires_at <= now:
+        raise PaymentTokenExpiredError(entitlement.quote_id, entitlement.expires_at)
+
+
+def _require_enough(
+    db: Connection, settings: PaymentSettings, paid: Entitlement, priced: Priced
+) -> None:
+    """What was paid funds one run priced at most that much; the quoted run at any later price."""
+    quote = find_quote(db, paid.account_id, paid.quote_id)
+    if quote.request_sha256 == priced.request_sha256:
+        return
+    listed = price_list(settings, priced.work_units)
+    price = listed.prices.get(paid.offer) or next(iter(listed.prices.values()))
+    if price.currency != paid.money.currency or price.amount_micros > paid.money.amount_micros:
+        raise PaymentTooSmallError(
+            paid_micros=paid.money.amount_micros,
+            paid_currency=paid.money.currency,
+            price_micros=price.amount_micros,
+            price_currency=price.currency,
+        )
+
+
+def _reserve(db: Connection, candidate: Candidate, paid: Entitlement) -> Admission:
+    account_id = candidate.caller.account_id
+    if not entitlements.reserve(db, paid.id, account_id, candidate.run_id, candidate.now):
+        current = entitlements.find(db, account_id, paid.id)
+        require_usable(current or paid, candidate.now)
+        raise PaymentTokenSpentError(paid.quote_id, in_use=True)
+    _note(db, candidate, paid.offer, paid.money.currency)
+    return Admission(candidate.run_id, paid.offer, paid.money)
+
+
+def _note(db: Connection, candidate: Candidate, offer: str | None, currency: str) -> None:
+    caller, priced = candidate.caller, candidate.priced
+    run_id, now = candidate.run_id, candidate.now
+    open_usage(db, caller, priced, run_id=run_id, offer=offer, currency=currency, now=now)
+
+
+def _earn(
+    db: Connection, transfer_id: str, run_id: str, spent: Entitlement | None, now: datetime
+) -> Settled:
+    held = _require_held(spent, run_id)
+    post(db, Transfer(transfer_id, held.account_id, "deferred", "revenue", held.money), now)
+    charge_usage(db, run_id, held.money, "exhausted" if held.state == "exhausted" else "delivered")
+    return Settled(charged=held.money, given_back=False)
+
+
+def _require_held(entitlement: Entitlement | None, run_id: str) -> Entitlement:
+    if entitlement is None:  # pragma: no cover  both rows move in the same transactions
+        message = f"run {run_id} was paid for and holds no entitlement"
+        raise AssertionError(message)
+    return entitlement
+
+
+def _lifetime(settings: PaymentSettings) -> timedelta:
+    return timedelta(minutes=settings.token_ttl_minutes)

@@ -1,0 +1,90 @@
+"""The audit: what must hold over the whole database, whatever has happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Connection, TextClause, text
+
+_RULES: Final[dict[str, TextClause]] = {
+    name: text(query)
+    for name, query in {
+        "a balance is what came in less what went out": """
+            SELECT a.id FROM ledger_accounts a WHERE a.balance_micros <>
+                (SELECT COALESCE(SUM(t.amount_micros), 0) FROM transfers t WHERE t.credit_id = a.id)
+              - (SELECT COALESCE(SUM(t.amount_micros), 0) FROM transfers t WHERE t.debit_id = a.id)
+        """,
+        "only the world outside is below zero": """
+            SELECT id FROM ledger_accounts
+            WHERE balance_micros < 0 AND role NOT IN ('stripe', 'grants')
+        """,
+        "what a payment brought in is on the ledger": """
+            SELECT p.id FROM payments p LEFT JOIN transfers t ON t.id = 'pay:' || p.id
+            WHERE p.state = 'paid' AND (t.id IS NULL
+                OR p.amount_micros <> t.amount_micros OR p.currency <> t.currency)
+        """,
+        "the ledger knows of no payment that was not made": """
+            SELECT t.id FROM transfers t
+            LEFT JOIN payments p ON t.id = 'pay:' || p.id AND p.state = 'paid'
+            WHERE t.id LIKE 'pay:%' AND p.id IS NULL
+        """,
+        "a paid payment has bought one entitlement": """
+            SELECT p.id FROM payments p LEFT JOIN entitlements e ON e.payment_id = p.id
+            WHERE p.state = 'paid' AND (e.id IS NULL
+                OR p.amount_micros <> e.amount_micros OR p.account_id <> e.account_id)
+        """,
+        "an entitlement was paid for": """
+            SELECT e.id FROM entitlements e JOIN payments p ON p.id = e.payment_id
+            WHERE p.state <> 'paid'
+        """,
+        "what was spent is earned": """
+            SELECT e.id FROM entitlements e
+            LEFT JOIN transfers t ON t.id = CASE e.state
+                WHEN 'captured' THEN 'capture:' ELSE 'exhaust:' END || e.run_id
+            WHERE e.state IN ('captured', 'exhausted')
+                AND (t.id IS NULL OR e.amount_micros <> t.amount_micros)
+        """,
+        "what was earned was spent": """
+            SELECT t.id FROM transfers t
+            LEFT JOIN entitlements e ON t.id = CASE e.state
+                WHEN 'captured' THEN 'capture:' WHEN 'exhausted' THEN 'exhaust:' END || e.run_id
+            WHERE t.credit_id LIKE 'revenue:%' AND e.id IS NULL
+        """,
+        "what is deferred is owed for entitlements not yet spent": """
+            SELECT a.id FROM ledger_accounts a WHERE a.role = 'deferred' AND a.balance_micros <>
+                (SELECT COALESCE(SUM(e.amount_micros), 0) FROM entitlements e
+                 WHERE e.account_id = a.account_id AND e.currency = a.currency
+                   AND e.state IN ('issued', 'reserved', 'expired'))
+        """,
+        "an entitlement in use or spent names a run with the same outcome": """
+            SELECT e.id FROM entitlements e LEFT JOIN usage u ON u.run_id = e.run_id
+            WHERE e.run_id IS NOT NULL AND (u.run_id IS NULL OR u.outcome <>
+                CASE e.state WHEN 'reserved' THEN 'running' WHEN 'captured' THEN 'delivered'
+                ELSE 'exhausted' END)
+        """,
+        "a run that is paid for holds an entitlement until it ends": """
+            SELECT u.run_id FROM usage u LEFT JOIN entitlements e ON e.run_id = u.run_id
+            WHERE u.offer IS NOT NULL AND u.outcome <> 'failed' AND e.id IS NULL
+        """,
+        "usage shows what was charged": """
+            SELECT u.run_id FROM usage u LEFT JOIN entitlements e ON e.run_id = u.run_id
+            WHERE u.price_micros <> CASE WHEN u.outcome IN ('delivered', 'exhausted')
+                THEN COALESCE(e.amount_micros, 0) ELSE 0 END
+        """,
+        "no payment waits for an operator": """
+            SELECT id FROM payments WHERE state = 'mismatched'
+        """,
+    }.items()
+}
+
+
+def audit(db: Connection) -> list[str]:
+    """The rules that do not hold, each with the row that breaks it; empty when all is well."""
+    return list(_violations(db))
+
+
+def _violations(db: Connection) -> Iterator[str]:
+    for rule, query in _RULES.items():
+        for row in db.execute(query):
+            yield f"{rule}: {row[0]}"

@@ -1,0 +1,183 @@
+"""The right to one paid run: issued when the money is certain, spent by a delivered run.
+
+    issued -> reserved -> captured     the run was delivered
+              reserved -> issued       the run failed: the right is given back, afresh
+              reserved -> exhausted    it failed through the model's fault, MAX_FAULTS times
+    issued, past its time = expired    until the paid quote or session is claimed again
+
+Each arrow is one conditional UPDATE whose row count decides who made it. The database settles
+races and survives crashes; nothing here holds a lock or remembers anything. Expiry needs no arrow:
+it is a time in the row that `reserve` looks at. A capture succeeds after expiry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Row,
+    Update,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_payments.insertion import insert_once
+from gateway_payments.money import Money
+from gateway_payments.payments import Payment
+from gateway_storage.base import Base
+
+MAX_FAULTS: Final = 3  # an FMU that burns its time and fails must not compute for ever
+
+
+class EntitlementRow(Base):
+    """One right to one run, bought in one payment."""
+
+    __tablename__ = "entitlements"
+    __table_args__ = (
+        CheckConstraint("amount_micros > 0", name="amount"),
+        CheckConstraint(
+            "state IN ('issued', 'reserved', 'captured', 'exhausted', 'expired', 'refunded')",
+            name="state",
+        ),
+        CheckConstraint(
+            "(run_id IS NOT NULL) = (state IN ('reserved', 'captured', 'exhausted'))",
+            name="run",
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), unique=True)
+    quote_id: Mapped[str] = mapped_column(ForeignKey("quotes.id"), index=True)
+    offer: Mapped[str]
+    amount_micros: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(unique=True)
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """An entitlement as it stood when it was read."""
+
+    id: str
+    account_id: str
+    quote_id: str
+    offer: str
+    money: Money
+    state: str
+    expires_at: datetime
+
+
+def id_of(payment: Payment) -> str:
+    """The id of what a payment buys: derived, so that it cannot buy twice."""
+    return payment.id.replace("pay_", "ent_", 1)
+
+
+def issue(db: Connection, payment: Payment, now: datetime, expires_at: datetime) -> None:
+    """Record that `payment` has bought the right to one run. Once for each payment."""
+    row = {
+        "id": id_of(payment),
+        "account_id": payment.account_id,
+        "payment_id": payment.id,
+        "quote_id": payment.quote_id,
+        "offer": payment.provider,
+        "amount_micros": payment.money.amount_micros,
+        "currency": payment.money.currency,
+        "state": "issued",
+        "run_id": None,
+        "issued_at": now,
+        "expires_at": expires_at,
+    }
+    insert_once(db, EntitlementRow, [row])
+
+
+def find(db: Connection, account_id: str, entitlement_id: str) -> Entitlement | None:
+    """The account's entitlement with this id."""
+    mine = (EntitlementRow.id == entitlement_id, EntitlementRow.account_id == account_id)
+    return next(iter(_entitlements(db, *mine)), None)
+
+
+def of_quote(db: Connection, quote_id: str) -> list[Entitlement]:
+    """The rights bought for a quote, usable ones first.
+
+    Mostly one; two when a Checkout page was still being paid while credits had paid already.
+    """
+    found = _entitlements(db, EntitlementRow.quote_id == quote_id)
+    order = ("issued", "reserved", "captured", "exhausted")
+    return sorted(found, key=lambda e: (order.index(e.state) if e.state in order else 9, e.id))
+
+
+def renew(db: Connection, entitlement_id: str, now: datetime, expires_at: datetime) -> None:
+    """Revive an unused entitlement whose time was over; a valid one keeps its time."""
+    stale = (
+        EntitlementRow.id == entitlement_id,
+        EntitlementRow.state.in_(("issued", "expired")),
+        EntitlementRow.expires_at <= now,
+    )
+    db.execute(update(EntitlementRow).where(*stale).values(state="issued", expires_at=expires_at))
+
+
+def reserve(
+    db: Connection, entitlement_id: str, account_id: str, run_id: str, now: datetime
+) -> bool:
+    """Reserve for `run_id`. True for exactly one of any number of concurrent callers."""
+    free = (
+        EntitlementRow.id == entitlement_id,
+        EntitlementRow.account_id == account_id,
+        EntitlementRow.state == "issued",
+        EntitlementRow.expires_at > now,
+    )
+    taken = update(EntitlementRow).where(*free).values(state="reserved", run_id=run_id)
+    return db.execute(taken).rowcount == 1
+
+
+def capture(db: Connection, run_id: str) -> Entitlement | None:
+    """Spend the entitlement that `run_id` holds; None if it holds none (any more)."""
+    return _settle(db, _held_by(run_id).values(state="captured"))
+
+
+def exhaust(db: Connection, run_id: str) -> Entitlement | None:
+    """Use up the entitlement that `run_id` holds, since its model failed too often."""
+    return _settle(db, _held_by(run_id).values(state="exhausted"))
+
+
+def release(db: Connection, run_id: str, expires_at: datetime) -> Entitlement | None:
+    """Give the entitlement back after a failed run; None if it was settled before."""
+    freed = _held_by(run_id).values(state="issued", run_id=None, expires_at=expires_at)
+    return _settle(db, freed)
+
+
+def _held_by(run_id: str) -> Update:
+    held = (EntitlementRow.run_id == run_id, EntitlementRow.state == "reserved")
+    return update(EntitlementRow).where(*held)
+
+
+def _settle(db: Connection, transition: Update) -> Entitlement | None:
+    row = db.execute(transition.returning(EntitlementRow.__table__)).first()
+    return None if row is None else _entitlement(row)
+
+
+def _entitlements(db: Connection, *where: ColumnElement[bool]) -> list[Entitlement]:
+    return [_entitlement(r) for r in db.execute(select(EntitlementRow.__table__).where(*where))]
+
+
+def _entitlement(row: Row[Any]) -> Entitlement:
+    return Entitlement(
+        id=row.id,
+        account_id=row.account_id,
+        quote_id=row.quote_id,
+        offer=row.offer,
+        money=Money(row.amount_micros, row.currency),
+        state=row.state,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,188 @@
+"""What can go wrong with money. `gateway_tools.errors` says how a caller hears of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class PaymentError(Exception):
+    """Root of this package's failures. `details` is what the caller may be told beside the text."""
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details: dict[str, object] = details
+
+
+class RevokedKeyError(PaymentError):
+    """The API key was valid once and has been revoked."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("this API key has been revoked", key_id=key_id)
+        self.key_id = key_id
+
+
+class UnknownKeyError(PaymentError):
+    """No key of this account has that id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("no such key in this account", key_id=key_id)
+        self.key_id = key_id
+
+
+class UnknownAccountError(PaymentError):
+    """There is no such account."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__("no such account", account_id=account_id)
+        self.account_id = account_id
+
+
+class InvalidCursorError(PaymentError):
+    """The cursor of a list was not one that the list gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not one that this list gave out")
+
+
+class UnknownQuoteError(PaymentError):
+    """No quote with that id, or it belongs to someone else."""
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__("no such quote in this account", quote_id=quote_id)
+        self.quote_id = quote_id
+
+
+class QuoteExpiredError(PaymentError):
+    """The quote's time is over and no payment had started."""
+
+    def __init__(self, quote_id: str, expired_at: datetime) -> None:
+        super().__init__(
+            "the quote has expired", quote_id=quote_id, expired_at=expired_at.isoformat()
+        )
+        self.quote_id = quote_id
+        self.expired_at = expired_at
+
+
+class UnknownSessionError(PaymentError):
+    """No Checkout session with that id, or it belongs to someone else."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("no such Checkout session in this account", session_id=session_id)
+        self.session_id = session_id
+
+
+class OfferUnavailableError(PaymentError):
+    """The quote cannot be paid this way."""
+
+    def __init__(self, offer: str, available: tuple[str, ...]) -> None:
+        super().__init__(
+            f"this quote cannot be paid by {offer!r}", offer=offer, available=list(available)
+        )
+        self.offer = offer
+        self.available = available
+
+
+class PaymentTokenInvalidError(PaymentError):
+    """The token is no token of this account: forged, mangled, or someone else's."""
+
+    def __init__(self) -> None:
+        super().__init__("the payment token is not valid for this account")
+
+
+class PaymentTokenSpentError(PaymentError):
+    """What was paid has been used for a run already, or is in use by one right now."""
+
+    def __init__(self, quote_id: str, *, in_use: bool) -> None:
+        message = (
+            "what was paid is in use by a running simulation"
+            if in_use
+            else "what was paid has been used for a run already"
+        )
+        super().__init__(message, quote_id=quote_id, in_use=in_use)
+        self.quote_id = quote_id
+        self.in_use = in_use
+
+
+class PaymentTokenExpiredError(PaymentError):
+    """The token's time is over; claiming its paid quote or session again revives it."""
+
+    def __init__(self, quote_id: str, expired_at: datetime) -> None:
+        super().__init__(
+            "the payment token has expired", quote_id=quote_id, expired_at=expired_at.isoformat()
+        )
+        self.quote_id = quote_id
+        self.expired_at = expired_at
+
+
+class RequestExhaustedError(PaymentError):
+    """The model failed so often that what was paid is used up."""
+
+    def __init__(self, quote_id: str, failures: int) -> None:
+        super().__init__(
+            f"what was paid is used up: the model failed {failures} times",
+            quote_id=quote_id,
+            failures=failures,
+        )
+        self.quote_id = quote_id
+        self.failures = failures
+
+
+class PaymentTooSmallError(PaymentError):
+    """What was paid is less than this run costs. Amounts in millionths of the currency's unit."""
+
+    def __init__(
+        self, *, paid_micros: int, paid_currency: str, price_micros: int, price_currency: str
+    ) -> None:
+        super().__init__(
+            f"this run costs {price_micros / 1e6:g} {price_currency.upper()}, "
+            f"paid were {paid_micros / 1e6:g} {paid_currency.upper()}",
+            paid={"amount_micros": paid_micros, "currency": paid_currency},
+            price={"amount_micros": price_micros, "currency": price_currency},
+        )
+        self.paid_micros = paid_micros
+        self.paid_currency = paid_currency
+        self.price_micros = price_micros
+        self.price_currency = price_currency
+
+
+class InsufficientFundsError(PaymentError):
+    """A transfer would take a ledger account below zero. Its transaction must be rolled back."""
+
+    def __init__(self, needed_micros: int, balance_micros: int, currency: str) -> None:
+        super().__init__(
+            f"{needed_micros / 1e6:g} {currency.upper()} needed, {balance_micros / 1e6:g} there",
+            needed_micros=needed_micros,
+            balance_micros=balance_micros,
+            currency=currency,
+        )
+        self.needed_micros = needed_micros
+        self.balance_micros = balance_micros
+        self.currency = currency
+
+
+class InsufficientCreditsError(InsufficientFundsError):
+    """The account's prepaid credits do not cover the price."""
+
+
+class TransferConflictError(PaymentError):
+    """A transfer with this id was posted before, between other accounts or of another amount."""
+
+    def __init__(self, transfer_id: str) -> None:
+        super().__init__("this id was used for another transfer", transfer_id=transfer_id)
+        self.transfer_id = transfer_id
+
+
+class WebhookSignatureError(PaymentError):
+    """The webhook was not signed by Stripe for us, or is too old, or comes from the future."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the webhook is refused: {reason}")
+        self.reason = reason
+
+
+class StripeUnavailableError(PaymentError):
+    """Stripe did not answer, or refused what we asked. Nothing was charged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Stripe could not be reached or refused the request", reason=reason)
+        self.reason = reason

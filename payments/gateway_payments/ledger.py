@@ -1,0 +1,195 @@
+"""The ledger: double entry, append-only, balances checked by the database.
+
+Chart of accounts, one book for each role, account and currency (no book is shared between
+customers, so that paying customers never wait for each other's row):
+
+    stripe     money that came in through Stripe          may go below zero: the world outside
+    grants     credits that the operator gave             may go below zero: the world outside
+    credits    prepaid by the customer, not yet spent     never below zero
+    deferred   paid for runs that are not delivered yet   never below zero
+    revenue    earned                                     never below zero
+
+A transfer takes from one book (debit) and gives the same to another (credit); a book's balance is
+what it got less what it gave. All balances of a currency sum to zero.
+
+    grant      grants -> credits       id grant:<given by the caller>
+    pay        stripe -> deferred      id pay:<payment>     a Checkout session was paid
+               credits -> deferred
+    capture    deferred -> revenue     id capture:<run>     the run was delivered
+    exhaust    deferred -> revenue     id exhaust:<run>     the model failed too often
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    ForeignKeyConstraint,
+    UniqueConstraint,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_payments.accounts import require_account
+from gateway_payments.exceptions import InsufficientFundsError, TransferConflictError
+from gateway_payments.insertion import insert_once
+from gateway_payments.money import Money
+from gateway_storage.base import Base
+
+Role = Literal["stripe", "grants", "credits", "deferred", "revenue"]
+_OUTSIDE: Final[frozenset[Role]] = frozenset({"stripe", "grants"})
+
+
+class LedgerAccountRow(Base):
+    """One book and its balance."""
+
+    __tablename__ = "ledger_accounts"
+    __table_args__ = (
+        CheckConstraint("may_overdraw OR balance_micros >= 0", name="balance"),
+        UniqueConstraint("id", "currency"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    role: Mapped[str]
+    currency: Mapped[str]
+    may_overdraw: Mapped[bool]
+    balance_micros: Mapped[int]
+
+
+class TransferRow(Base):
+    """One movement. Never updated, never deleted; the keys forbid mixing currencies."""
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        CheckConstraint("amount_micros > 0", name="amount"),
+        CheckConstraint("debit_id <> credit_id", name="two_books"),
+        ForeignKeyConstraint(
+            ["debit_id", "currency"], ["ledger_accounts.id", "ledger_accounts.currency"]
+        ),
+        ForeignKeyConstraint(
+            ["credit_id", "currency"],
+            ["ledger_accounts.id", "ledger_accounts.currency"],
+            name="fk_transfers_credit_id_ledger_accounts",
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    debit_id: Mapped[str] = mapped_column(index=True)
+    credit_id: Mapped[str] = mapped_column(index=True)
+    amount_micros: Mapped[int]
+    currency: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A movement of `money` between two books of one account. `id` says what it is for."""
+
+    id: str
+    account_id: str
+    debit: Role
+    credit: Role
+    money: Money
+
+
+def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
+    """Make the transfer; False if it was made before.
+
+    Raises:
+        InsufficientFundsError: the debited book does not hold so much. Roll back.
+        TransferConflictError: another transfer has this id.
+
+    """
+    currency = transfer.money.currency
+    amount = transfer.money.amount_micros
+    debit, credit = (_book_id(transfer, role) for role in (transfer.debit, transfer.credit))
+    _open_books(db, transfer)
+    row: dict[str, object] = {
+        "debit_id": debit,
+        "credit_id": credit,
+        "amount_micros": amount,
+        "currency": currency,
+    }
+    if not insert_once(db, TransferRow, [{"id": transfer.id, **row, "created_at": now}]):
+        _require_same(db, transfer.id, row)
+        return False
+    for book_id, change in sorted([(debit, -amount), (credit, amount)]):  # one order: no deadlock
+        _change(db, book_id, change, currency)
+    return True
+
+
+def balance(db: Connection, account_id: str, role: Role, currency: str) -> int:
+    """What the book holds, in micros; 0 for one that was never used."""
+    return (
+        db.execute(
+            select(LedgerAccountRow.balance_micros).where(
+                LedgerAccountRow.id == f"{role}:{account_id}:{currency}"
+            )
+        ).scalar()
+        or 0
+    )
+
+
+def credit_balances(db: Connection, account_id: str) -> tuple[Money, ...]:
+    """The account's prepaid credits, one amount for each currency."""
+    mine = (LedgerAccountRow.account_id == account_id, LedgerAccountRow.role == "credits")
+    rows = db.execute(
+        select(LedgerAccountRow.balance_micros, LedgerAccountRow.currency)
+        .where(*mine)
+        .order_by(LedgerAccountRow.currency)
+    )
+    return tuple(Money(*row) for row in rows)
+
+
+def grant_credits(
+    db: Connection, account_id: str, grant_id: str, money: Money, now: datetime
+) -> bool:
+    """Give credits away, once for each `grant_id`; False if that grant was made before.
+
+    Raises UnknownAccountError, and TransferConflictError where `grant_id` stands for another grant.
+    """
+    require_account(db, account_id)
+    return post(db, Transfer(f"grant:{grant_id}", account_id, "grants", "credits", money), now)
+
+
+def _book_id(transfer: Transfer, role: Role) -> str:
+    return f"{role}:{transfer.account_id}:{transfer.money.currency}"
+
+
+def _open_books(db: Connection, transfer: Transfer) -> None:
+    books = [
+        {
+            "id": _book_id(transfer, role),
+            "account_id": transfer.account_id,
+            "role": role,
+            "currency": transfer.money.currency,
+            "may_overdraw": role in _OUTSIDE,
+            "balance_micros": 0,
+        }
+        for role in sorted((transfer.debit, transfer.credit))
+    ]
+    insert_once(db, LedgerAccountRow, books)
+
+
+def _require_same(db: Connection, transfer_id: str, row: dict[str, object]) -> None:
+    columns = (getattr(TransferRow, name) for name in row)
+    posted = db.execute(select(*columns).where(TransferRow.id == transfer_id)).one()
+    if tuple(posted) != tuple(row.values()):
+        raise TransferConflictError(transfer_id)
+
+
+def _change(db: Connection, book_id: str, change: int, currency: str) -> None:
+    after = LedgerAccountRow.balance_micros + change
+    allowed = (LedgerAccountRow.id == book_id, or_(LedgerAccountRow.may_overdraw, after >= 0))
+    changed = update(LedgerAccountRow).where(*allowed).values(balance_micros=after)
+    if db.execute(changed).rowcount != 1:
+        book = select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == book_id)
+        raise InsufficientFundsError(-change, db.execute(book).scalar_one(), currency)

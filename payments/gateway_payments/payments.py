@@ -1,0 +1,178 @@
+"""Payments: one row for each begun payment, written before the outside world is asked.
+
+    begun -> open -> processing -> paid     a Checkout session; `processing`: paid by a slow method
+    begun | open -> expired                 nobody paid in time
+    begun | open | processing -> failed     the slow method failed
+    anything but paid -> paid               the provider says that the money is certain
+    anything but paid -> mismatched         the provider took another amount: an operator decides
+
+`paid` is final and each row gets there once: its UPDATE's row count decides who issues the right.
+Events may come in any order, so `paid` is reachable from everywhere and nothing leaves it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    UniqueConstraint,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_payments.insertion import insert_once
+from gateway_payments.money import Money
+from gateway_payments.quotes import Quote
+from gateway_storage.base import Base
+
+WAITING: Final = frozenset({"begun", "open", "processing"})
+
+
+class PaymentRow(Base):
+    """One begun payment. `external_id`: the provider's name for it (a Checkout session)."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("amount_micros > 0", name="amount"),
+        CheckConstraint(
+            "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched')",
+            name="state",
+        ),
+        UniqueConstraint("quote_id", "provider", "attempt"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    quote_id: Mapped[str | None] = mapped_column(ForeignKey("quotes.id"))
+    provider: Mapped[str]
+    attempt: Mapped[int]
+    external_id: Mapped[str | None] = mapped_column(unique=True)
+    state: Mapped[str]
+    amount_micros: Mapped[int]
+    currency: Mapped[str]
+    checkout_url: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as it stood when it was read."""
+
+    id: str
+    account_id: str
+    quote_id: str
+    provider: str
+    attempt: int
+    external_id: str | None
+    state: str
+    money: Money
+    checkout_url: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+def record(  # noqa: PLR0913
+    db: Connection,
+    quote: Quote,
+    provider: str,
+    attempt: int,
+    *,
+    now: datetime,
+    expires_at: datetime,
+) -> bool:
+    """Write down that `quote` is about to be paid. False if this attempt is on record already."""
+    money = quote.prices[provider]
+    row = {
+        "id": payment_id(quote.id, provider, attempt),
+        "account_id": quote.account_id,
+        "quote_id": quote.id,
+        "provider": provider,
+        "attempt": attempt,
+        "external_id": None,
+        "state": "begun",
+        "amount_micros": money.amount_micros,
+        "currency": money.currency,
+        "checkout_url": None,
+        "created_at": now,
+        "expires_at": expires_at,
+        "paid_at": None,
+    }
+    return insert_once(db, PaymentRow, [row]) == 1
+
+
+def payment_id(quote_id: str, provider: str, attempt: int) -> str:
+    """The id of a quote's nth payment: derived, so that concurrent callers begin the same one."""
+    name = f"{quote_id}:{provider}:{attempt}"
+    return f"pay_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def load(db: Connection, payment_id: str) -> Payment:
+    """The payment with this id, which is known to exist."""
+    found = find(db, payment_id)
+    if found is None:
+        message = f"payment {payment_id} was recorded and is gone"
+        raise AssertionError(message)
+    return found
+
+
+def find(db: Connection, payment_id: str) -> Payment | None:
+    """The payment with this id, if there is one."""
+    return next(iter(_payments(db, PaymentRow.id == payment_id)), None)
+
+
+def by_session(db: Connection, account_id: str, session_id: str) -> Payment | None:
+    """The account's payment that the provider calls `session_id`, if there is one."""
+    mine = (PaymentRow.external_id == session_id, PaymentRow.account_id == account_id)
+    return next(iter(_payments(db, *mine)), None)
+
+
+def of_quote(db: Connection, quote_id: str) -> list[Payment]:
+    """All payments begun for the quote, by provider, the first attempt first."""
+    return _payments(db, PaymentRow.quote_id == quote_id)
+
+
+def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:
+    """The newest attempt to pay the quote this way."""
+    attempts = _payments(db, PaymentRow.quote_id == quote_id, PaymentRow.provider == provider)
+    return attempts[-1] if attempts else None
+
+
+def move(
+    db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: str | datetime
+) -> bool:
+    """Move the payment to state `to` if it is in one of `of`. True for exactly one mover."""
+    movable = (PaymentRow.id == payment_id, PaymentRow.state.in_(sorted(of)))
+    moved = update(PaymentRow).where(*movable).values(state=to, **also)
+    return db.execute(moved).rowcount == 1
+
+
+def _payments(db: Connection, *where: ColumnElement[bool]) -> list[Payment]:
+    query = select(PaymentRow.__table__).where(*where)
+    rows = db.execute(query.order_by(PaymentRow.provider, PaymentRow.attempt))
+    return [_payment(row) for row in rows]
+
+
+def _payment(row: Any) -> Payment:  # noqa: ANN401  a row's columns have no static type
+    return Payment(
+        id=row.id,
+        account_id=row.account_id,
+        quote_id=row.quote_id,
+        provider=row.provider,
+        attempt=row.attempt,
+        external_id=row.external_id,
+        state=row.state,
+        money=Money(row.amount_micros, row.currency),
+        checkout_url=row.checkout_url,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

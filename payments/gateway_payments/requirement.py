@@ -1,0 +1,258 @@
+"""What a caller is told about paying: the offers, the 402, and how a payment stands.
+
+All three doors render these objects; `as_dict` is their JSON form. The next steps are written for
+a language model: which tool or endpoint to call, with which id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from gateway_payments.exceptions import PaymentError
+from gateway_payments.money import Money
+from gateway_payments.payments import Payment
+from gateway_payments.quotes import Quote
+
+Status = Literal["paid", "pending", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way to pay a quote. `data` is what this way needs: a Checkout session, a balance."""
+
+    kind: str
+    amount: float
+    amount_minor: int
+    amount_micros: int
+    currency: str
+    expires_at: datetime
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequirement:
+    """The answer 402: how a quote can be paid. The amounts are those of the first offer."""
+
+    code: Literal["payment_required"]
+    amount: float
+    amount_minor: int
+    amount_micros: int
+    methods: tuple[str, ...]
+    currency: str
+    quote_id: str
+    session_id: str | None
+    checkout_url: str | None
+    expires_at: datetime
+    next_steps: tuple[str, ...]
+    next_step: str
+    offers: tuple[Offer, ...]
+    existing_result_id: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON: times are ISO 8601 text."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """How a payment stands. `expires_at`: the token's when paid, else the session's or quote's."""
+
+    status: Status
+    quote_id: str
+    offer: str | None
+    session_id: str | None
+    checkout_url: str | None
+    payment_token: str | None
+    expires_at: datetime | None
+    amount: float
+    amount_micros: int
+    currency: str
+    next_steps: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON: times are ISO 8601 text."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+class PaymentRequiredError(PaymentError):
+    """The run costs something and nothing was given to pay for it."""
+
+    def __init__(self, requirement: PaymentRequirement) -> None:
+        super().__init__(
+            f"this run costs {Money(requirement.amount_micros, requirement.currency)}",
+            **requirement.as_dict(),
+        )
+        self.requirement = requirement
+
+
+def offer_of(kind: str, money: Money, expires_at: datetime, data: dict[str, Any]) -> Offer:
+    """An offer of `money` in all its spellings."""
+    return Offer(
+        kind=kind,
+        amount=money.amount,
+        amount_minor=money.amount_minor,
+        amount_micros=money.amount_micros,
+        currency=money.currency,
+        expires_at=expires_at,
+        data=data,
+    )
+
+
+def requirement_of(quote: Quote, offers: tuple[Offer, ...]) -> PaymentRequirement:
+    """The 402 for a quote; at least one offer."""
+    first = offers[0]
+    checkout = next((o.data for o in offers if "session_id" in o.data), {})
+    steps = requirement_steps(quote, offers)
+    return PaymentRequirement(
+        code="payment_required",
+        amount=first.amount,
+        amount_minor=first.amount_minor,
+        amount_micros=first.amount_micros,
+        methods=tuple(offer.kind for offer in offers),
+        currency=first.currency,
+        quote_id=quote.id,
+        session_id=checkout.get("session_id"),
+        checkout_url=checkout.get("checkout_url"),
+        expires_at=quote.expires_at,
+        next_steps=steps,
+        next_step=steps[0],
+        offers=offers,
+        existing_result_id=quote.existing_result_id,
+    )
+
+
+def requirement_steps(quote: Quote, offers: tuple[Offer, ...]) -> tuple[str, ...]:
+    """What to do about a 402, one sentence a step."""
+    steps = []
+    if quote.existing_result_id:
+        steps.append(
+            f"This account has this result already: call get_result with result_id "
+            f'"{quote.existing_result_id}", free of charge.'
+        )
+    for offer in offers:
+        steps.extend(_PAYING[offer.kind](quote, offer))
+    steps.append(
+        f'Once it is paid, call simulate with quote_id "{quote.id}" and nothing else '
+        "(REST: POST /simulate)."
+    )
+    return tuple(steps)
+
+
+def paid(payment: Payment, token: str, expires_at: datetime) -> PaymentStatus:
+    """The money is certain; here is the token."""
+    step = (
+        f'Call simulate with quote_id "{payment.quote_id}" and nothing else, '
+        "or with this payment_token (REST: POST /simulate)."
+    )
+    return _status("paid", payment, token, expires_at, (step,))
+
+
+def pending(payment: Payment) -> PaymentStatus:
+    """Nobody has paid yet, or the money is still on its way."""
+    ask = _claim_step(payment.external_id)
+    if payment.state == "processing":
+        wait = "The payment method takes time to confirm, up to days: nothing is to be paid again."
+        return _status("pending", payment, None, payment.expires_at, (wait, ask))
+    show = f"Ask the user to pay {payment.money} at {payment.checkout_url}"
+    return _status("pending", payment, None, payment.expires_at, (show, ask))
+
+
+def ended(payment: Payment) -> PaymentStatus:
+    """The Checkout session ended without money."""
+    why = {
+        "failed": "The payment failed; nothing was charged.",
+        "mismatched": "Another amount than asked was paid: contact the operator of this gateway.",
+    }.get(payment.state, "The Checkout page has expired; nothing was charged.")
+    again = "Call quote with the same request, then pay with its quote_id."
+    return _status("expired", payment, None, payment.expires_at, (why, again))
+
+
+def lapsed(quote: Quote) -> PaymentStatus:
+    """The quote's time is over and nothing was paid."""
+    steps = (
+        "The quote has expired: call quote with the same request, then pay with its quote_id.",
+    )
+    return _of_quote("expired", quote, quote.expires_at, steps)
+
+
+def free(quote: Quote) -> PaymentStatus:
+    """There is nothing to pay."""
+    steps = (f'This service is free: call simulate with quote_id "{quote.id}".',)
+    return _of_quote("paid", quote, None, steps)
+
+
+def _checkout_steps(_: Quote, offer: Offer) -> tuple[str, ...]:
+    session_id, price = offer.data["session_id"], Money(offer.amount_micros, offer.currency)
+    return (
+        f"Ask the user to pay {price} at {offer.data['checkout_url']}",
+        _claim_step(session_id),
+    )
+
+
+def _credits_step(quote: Quote, offer: Offer) -> tuple[str, ...]:
+    price = Money(offer.amount_micros, offer.currency)
+    step = (
+        f'To pay {price} from prepaid credits, call pay with quote_id "{quote.id}" and offer '
+        '"credits" (REST: POST /pay).'
+    )
+    return (step,)
+
+
+def _claim_step(session_id: str | None) -> str:
+    return (
+        f'Then call pay with session_id "{session_id}" '
+        f"(REST: GET /payments/checkout/{session_id}) until its status is paid."
+    )
+
+
+_PAYING: Final = {"stripe_checkout": _checkout_steps, "credits": _credits_step}
+
+
+def _status(
+    status: Status,
+    payment: Payment,
+    token: str | None,
+    expires_at: datetime,
+    steps: tuple[str, ...],
+) -> PaymentStatus:
+    return PaymentStatus(
+        status=status,
+        quote_id=payment.quote_id,
+        offer=payment.provider,
+        session_id=payment.external_id,
+        checkout_url=payment.checkout_url if status == "pending" else None,
+        payment_token=token,
+        expires_at=expires_at,
+        amount=payment.money.amount,
+        amount_micros=payment.money.amount_micros,
+        currency=payment.money.currency,
+        next_steps=steps,
+    )
+
+
+def _of_quote(
+    status: Status, quote: Quote, expires_at: datetime | None, steps: tuple[str, ...]
+) -> PaymentStatus:
+    return PaymentStatus(
+        status=status,
+        quote_id=quote.id,
+        offer=None,
+        session_id=None,
+        checkout_url=None,
+        payment_token=None,
+        expires_at=expires_at,
+        amount=quote.money.amount,
+        amount_micros=quote.money.amount_micros,
+        currency=quote.money.currency,
+        next_steps=steps,
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  JSON has no static type
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,289 @@
+"""Payments as the tools see them: quote, require, pay, admit, capture, release."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from gateway_payments import admission, entitlements, payments, requirement
+from gateway_payments.accounts import Caller
+from gateway_payments.admission import Admission, Candidate, Settled
+from gateway_payments.exceptions import (
+    OfferUnavailableError,
+    QuoteExpiredError,
+    StripeUnavailableError,
+    UnknownSessionError,
+    WebhookSignatureError,
+)
+from gateway_payments.ledger import credit_balances
+from gateway_payments.money import Money
+from gateway_payments.payments import WAITING, Payment
+from gateway_payments.pricing import price_list
+from gateway_payments.providers import Provider
+from gateway_payments.providers.credits import Credits
+from gateway_payments.providers.stripe_checkout import StripeCheckout
+from gateway_payments.quotes import Priced, Quote, find_quote, open_quote
+from gateway_payments.requirement import Offer, PaymentRequirement, PaymentStatus
+from gateway_payments.settings import PaymentSettings
+from gateway_payments.tokens import token
+from gateway_payments.usage import UsagePage, usage_page
+from gateway_storage.database import Database
+
+_LONGEST_PAGE: Final = 500
+
+
+class Payments:
+    """Everything about money, composed once by the server.
+
+    `quote`, `require` and `pay` open their own transactions and may ask Stripe; `admit`, `capture`
+    and `release` work inside the transaction in which the caller creates or ends the run.
+    """
+
+    def __init__(self, database: Database, settings: PaymentSettings) -> None:
+        ttl = timedelta(minutes=settings.token_ttl_minutes)
+        self._database = database
+        self._settings = settings
+        self._token_ttl = ttl
+        self._stripe = settings.stripe and StripeCheckout(database, settings.stripe, ttl)
+        providers: dict[str, Provider] = {"credits": Credits(database, ttl)}
+        if self._stripe:
+            providers["stripe_checkout"] = self._stripe
+        self._providers = providers
+
+    @property
+    def offers_enabled(self) -> tuple[str, ...]:
+        """The ways to pay, the headline first; none where everything is free."""
+        return self._settings.offers
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not self._settings.offers
+
+    def quote(self, account_id: str, priced: Priced, now: datetime) -> Quote:
+        """Price a run. The same request asked again gives the same quote while it is open."""
+        price = price_list(self._settings, priced.work_units)
+        return open_quote(self._database, account_id, priced, price, now)
+
+    def find_quote(self, account_id: str, quote_id: str) -> Quote:
+        """A quote made before; UnknownQuoteError for any id that is not this account's."""
+        with self._database.read() as db:
+            return find_quote(db, account_id, quote_id)
+
+    def prices(self, quote: Quote) -> tuple[Offer, ...]:
+        """The quote's offers as prices only: nothing is begun."""
+        return tuple(
+            requirement.offer_of(kind, quote.prices[kind], quote.expires_at, {})
+            for kind in self._payable(quote)
+        )
+
+    def require(self, quote: Quote, now: datetime) -> PaymentRequirement:
+        """What a 402 says. Opens the quote's Checkout page, or gives the open one.
+
+        Raises QuoteExpiredError, OfferUnavailableError (none of the quote's ways to pay is enabled
+        any more) and, where it is the only way to pay, StripeUnavailableError.
+        """
+        kinds = self._payable(quote)
+        if not kinds:
+            raise OfferUnavailableError(next(iter(quote.prices), "none"), self.offers_enabled)
+        offers, failure = self._offers(quote, kinds, now)
+        if not offers and failure:
+            raise failure
+        return requirement.requirement_of(quote, offers)
+
+    def pay(
+        self,
+        account_id: str,
+        *,
+        quote_id: str | None = None,
+        session_id: str | None = None,
+        offer: str | None = None,
+        now: datetime,
+    ) -> PaymentStatus:
+        """Start a payment, or say how it stands; paid comes with the token, the same each time.
+
+        One of `quote_id` and `session_id` is given. Without an `offer` a begun payment is looked
+        after, else the first way to pay is taken. An unused token whose time is over is revived.
+
+        Raises UnknownQuoteError, UnknownSessionError, OfferUnavailableError,
+        InsufficientCreditsError, StripeUnavailableError, PaymentTokenSpentError,
+        RequestExhaustedError.
+        """
+        if session_id is not None:
+            return self._claim(account_id, session_id, now)
+        if quote_id is None:
+            message = "pay needs a quote_id or a session_id"
+            raise ValueError(message)
+        quote = self.find_quote(account_id, quote_id)
+        return self._paid_status(quote, now) or self._pay(quote, offer, now)
+
+    def stored_request(
+        self, account_id: str, *, quote_id: str | None = None, payment_token: str | None = None
+    ) -> dict[str, Any]:
+        """The request that a quote was made for, or a token bought for; one of both is given.
+
+        Raises UnknownQuoteError, PaymentTokenInvalidError.
+        """
+        with self._database.read() as db:
+            if payment_token is not None:
+                bought = admission.by_token(db, self._settings, account_id, payment_token)
+                quote_id = bought.quote_id
+            return find_quote(db, account_id, quote_id or "").request
+
+    def admit(  # noqa: PLR0913  who, what and with what
+        self,
+        db: Connection,
+        caller: Caller,
+        run_id: str,
+        priced: Priced,
+        *,
+        payment_token: str | None = None,
+        quote_id: str | None = None,
+        now: datetime,
+    ) -> Admission | None:
+        """Reserve what pays for the run; None when nothing was given that could.
+
+        A token goes before a quote. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
+        PaymentTokenSpentError, RequestExhaustedError, PaymentTooSmallError, UnknownQuoteError,
+        QuoteExpiredError; the caller's transaction is then rolled back.
+        """
+        settings = self._settings
+        candidate = Candidate(caller, run_id, priced, now)
+        if self.free:
+            return admission.admit_free(db, candidate, settings.currency)
+        if payment_token is not None:
+            return admission.admit_by_token(db, settings, candidate, payment_token)
+        if quote_id is not None:
+            return admission.admit_by_quote(db, settings, candidate, quote_id)
+        return None
+
+    def capture(
+        self, db: Connection, run_id: str, now: datetime, duration_ms: float
+    ) -> Settled | None:
+        """The run was delivered: its money is earned. None if the run was settled before."""
+        return admission.capture(db, run_id, now, duration_ms)
+
+    def release(
+        self,
+        db: Connection,
+        run_id: str,
+        now: datetime,
+        duration_ms: float | None,
+        *,
+        models_fault: bool,
+    ) -> Settled | None:
+        """The run failed: its entitlement is good again, unless its model failed too often.
+
+        None if the run was settled before.
+        """
+        return admission.release(
+            db, self._settings, run_id, now, duration_ms, models_fault=models_fault
+        )
+
+    def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
+        """Act on what Stripe posted; False for a replay, or news that does not concern us.
+
+        Raises WebhookSignatureError.
+        """
+        if not self._stripe:
+            reason = "Stripe is not enabled"
+            raise WebhookSignatureError(reason)
+        return self._stripe.handle_webhook(body, signature, now)
+
+    def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
+        """The account's runs, newest first. Raises InvalidCursorError."""
+        with self._database.read() as db:
+            return usage_page(db, account_id, cursor, max(1, min(limit, _LONGEST_PAGE)))
+
+    def balance(self, account_id: str) -> tuple[Money, ...]:
+        """The account's prepaid credits, one amount for each currency it ever had."""
+        with self._database.read() as db:
+            return credit_balances(db, account_id)
+
+    def _payable(self, quote: Quote) -> tuple[str, ...]:
+        return tuple(kind for kind in self.offers_enabled if kind in quote.prices)
+
+    def _offers(
+        self, quote: Quote, kinds: tuple[str, ...], now: datetime
+    ) -> tuple[tuple[Offer, ...], StripeUnavailableError | None]:
+        if quote.expires_at <= now:
+            raise QuoteExpiredError(quote.id, quote.expires_at)
+        offers: list[Offer] = []
+        failure = None
+        for kind in kinds:
+            try:
+                offers.append(self._providers[kind].offer(quote, now))
+            except StripeUnavailableError as error:
+                failure = error
+        return tuple(offers), failure
+
+    def _claim(self, account_id: str, session_id: str, now: datetime) -> PaymentStatus:
+        with self._database.read() as db:
+            payment = payments.by_session(db, account_id, session_id)
+        if payment is None:
+            raise UnknownSessionError(session_id)
+        return self._status(self._settled(payment, now), now)
+
+    def _pay(self, quote: Quote, offer: str | None, now: datetime) -> PaymentStatus:
+        if not quote.prices:
+            return requirement.free(quote)
+        waiting = self._waiting(quote)
+        if waiting and offer in {None, waiting.provider}:
+            settled = self._settled(waiting, now)
+            if settled.state in WAITING | {"paid"}:
+                return self._status(settled, now)
+        kind = self._chosen(quote, offer)
+        try:
+            payment = self._providers[kind].begin(quote, now)
+        except QuoteExpiredError:
+            return requirement.lapsed(quote)
+        if waiting and payment.state == "paid" and waiting.id != payment.id:
+            self._providers[waiting.provider].cancel(waiting, now)
+        return self._status(payment, now)
+
+    def _chosen(self, quote: Quote, offer: str | None) -> str:
+        payable = self._payable(quote)
+        chosen = offer or next(iter(payable), "any offer")
+        if chosen not in payable:
+            raise OfferUnavailableError(chosen, payable)
+        return chosen
+
+    def _waiting(self, quote: Quote) -> Payment | None:
+        with self._database.read() as db:
+            begun = payments.of_quote(db, quote.id)
+        return next((p for p in begun if p.state in WAITING and p.external_id), None)
+
+    def _settled(self, payment: Payment, now: datetime) -> Payment:
+        provider = self._providers.get(payment.provider)  # None: disabled since
+        return provider.settle(payment, now) if provider else payment
+
+    def _paid_status(self, quote: Quote, now: datetime) -> PaymentStatus | None:
+        with self._database.read() as db:
+            begun = payments.of_quote(db, quote.id)
+            bought = entitlements.of_quote(db, quote.id)
+        if not bought:
+            return None
+        usable = {entitlement.offer for entitlement in bought if entitlement.state == "issued"}
+        paid = [payment for payment in begun if payment.state == "paid"]
+        return self._status(next((p for p in paid if p.provider in usable), paid[0]), now)
+
+    def _status(self, payment: Payment, now: datetime) -> PaymentStatus:
+        if payment.state == "paid":
+            return self._token(payment, now)
+        return (
+            requirement.pending(payment) if payment.state in WAITING else requirement.ended(payment)
+        )
+
+    def _token(self, payment: Payment, now: datetime) -> PaymentStatus:
+        with self._database.write() as db:
+            entitlement_id = entitlements.id_of(payment)
+            entitlements.renew(db, entitlement_id, now, now + self._token_ttl)
+            entitlement = entitlements.find(db, payment.account_id, entitlement_id)
+        if entitlement is None:  # pragma: no cover  issued in the transaction that marked it paid
+            message = f"payment {payment.id} is paid and bought nothing"
+            raise AssertionError(message)
+        admission.require_usable(entitlement, now)
+        bearer = token(self._settings.secret, entitlement_id)
+        return requirement.paid(payment, bearer, entitlement.expires_at)
