@@ -1,17 +1,34 @@
-"""From a request to a canonical run (being written)."""
+"""From a request to a canonical run: everything that can be wrong is found here.
+
+Nothing of the model is loaded; only its description is read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway_simulation.model import Model
-from gateway_simulation.request import SimulationRequest
-from gateway_simulation.run import CanonicalRun
+from gateway_simulation import columns, signals, solvers, timegrid, units, values
+from gateway_simulation.exceptions import (
+    DuplicateNameError,
+    TooMuchOutputError,
+    UnknownDisplayUnitError,
+)
+from gateway_simulation.kpis import Kpi, parse_kpis
+from gateway_simulation.model import Model, ModelDescription
+from gateway_simulation.request import KpiRequest, SimulationRequest
+from gateway_simulation.run import CanonicalRun, Column, Signal, StartValue
+
+__all__ = ["CanonicalRun", "RunLimits", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """What one run may ask for at most."""
+    """What one run may ask for at most.
+
+    `output_points` counts rows, `output_values` rows times columns; `communication_points` the
+    steps an FMU is asked for.
+    """
 
     output_points: int = 200_000
     output_values: int = 5_000_000
@@ -22,5 +39,153 @@ class RunLimits:
 
 
 def plan(model: Model, request: SimulationRequest, limits: RunLimits) -> CanonicalRun:
-    """Check and complete `request`. Every input error appears here, as a RequestError."""
-    raise NotImplementedError
+    """Check and complete `request` for `model`. Every input error is raised here: RequestError."""
+    description = model.description
+    grid = timegrid.resolve(request, description.default_experiment, limits.output_points)
+    solving = solvers.resolve(description, request, grid)
+    start_values, shapes = values.start_values(description, request.start_values)
+    inputs = signals.input_signals(
+        description, request.input_signals, request.inputs_csv, shapes, limits.input_points
+    )
+    _check_overlap(start_values, inputs)
+    recorded, output_warnings = columns.requested(
+        description, request.outputs, shapes, limits.outputs
+    )
+    kpis, recorded, kpi_warnings = _kpis(description, request.kpis, recorded, limits)
+    in_steps = solving.mode == "co_simulation"
+    run = CanonicalRun(
+        model=model,
+        mode=solving.mode,
+        engine="fmpy",
+        solver=solving.solver,
+        relative_tolerance=solving.relative_tolerance,
+        step_size=solving.step_size,
+        start_time=grid.start,
+        stop_time=grid.stop,
+        step=grid.step,
+        communication_step=grid.communication_step if in_steps else None,
+        start_values=start_values,
+        inputs=inputs,
+        columns=recorded,
+        shapes=tuple(sorted(shapes.items())),
+        check_accuracy=request.check_accuracy,
+        kpis=kpis,
+        display_units=_display_units(description, request.display_units, recorded),
+        defaults_used=_defaults(request, grid, solving, in_steps=in_steps),
+        warnings=(
+            *solving.warnings,
+            *output_warnings,
+            *kpi_warnings,
+            *_end_warning(description, grid, in_steps=in_steps),
+            *_held_warnings(inputs, grid),
+        ),
+    )
+    _check_size(run, limits)
+    return run
+
+
+def _kpis(
+    description: ModelDescription,
+    asked: Sequence[str | KpiRequest],
+    recorded: tuple[Column, ...],
+    limits: RunLimits,
+) -> tuple[tuple[Kpi, ...], tuple[Column, ...], tuple[str, ...]]:
+    """The KPIs, the columns with what they need, and warnings."""
+    if len(asked) > limits.kpis:
+        msg = f"more than {limits.kpis} KPIs"
+        raise TooMuchOutputError(msg, {"what": "kpis", "asked": len(asked), "limit": limits.kpis})
+    known = columns.recordable(description, recorded)
+    kpis, warnings = parse_kpis(asked, known, [column.name for column in recorded])
+    names = {column.name for column in recorded}
+    needed = dict.fromkeys(kpi.variable for kpi in kpis if kpi.variable not in names)
+    extra = [c for n in needed for c in columns.of_name(description, n, {}, limits.outputs)]
+    warnings += tuple(f"{c.name} is recorded too: a KPI needs it" for c in extra)
+    return kpis, (*recorded, *extra), warnings
+
+
+def _check_overlap(start_values: Sequence[StartValue], inputs: Sequence[Signal]) -> None:
+    both = {s.name for s in start_values} & {s.variable.name for s in inputs}
+    if both:
+        name = min(both)
+        msg = f"{name!r} has both a start value and an input signal"
+        raise DuplicateNameError(msg, {"name": name})
+
+
+def _display_units(
+    description: ModelDescription, asked: dict[str, str], recorded: Sequence[Column]
+) -> tuple[tuple[str, str], ...]:
+    by_name = {c.name: c.variable for c in recorded} | {
+        c.variable.name: c.variable for c in recorded
+    }
+    for name, shown in asked.items():
+        variable = by_name.get(name)
+        if variable is None:
+            raise values.unknown(name, description)
+        relative = variable.relative_quantity
+        if units.convert(description, variable.unit, shown, relative=relative) is None:
+            msg = f"{name!r} can't be shown in {shown[:100]!r}"
+            raise UnknownDisplayUnitError(
+                msg,
+                {
+                    "name": name,
+                    "unit": variable.unit,
+                    "display_unit": shown[:100],
+                    "known": list(units.known(description, variable.unit)),
+                },
+            )
+    return tuple(sorted(asked.items()))
+
+
+def _defaults(
+    request: SimulationRequest,
+    grid: timegrid.TimeGrid,
+    solving: solvers.Solving,
+    *,
+    in_steps: bool,
+) -> tuple[str, ...]:
+    used = [n for n in grid.defaults_used if in_steps or n != "communication_step"]
+    if request.outputs is None:
+        used.append("outputs")
+    return (*used, *solving.defaults_used)
+
+
+def _end_warning(
+    description: ModelDescription, grid: timegrid.TimeGrid, *, in_steps: bool
+) -> tuple[str, ...]:
+    intervals = (grid.stop - grid.start) / grid.step
+    interface = description.co_simulation
+    if not in_steps or interface is None or interface.can_handle_variable_step:
+        return ()
+    if abs(intervals - round(intervals)) <= 1e-6 * intervals:
+        return ()
+    last = grid.start + int(intervals) * grid.step
+    return (f"the model takes only whole steps: the last point is at {last:g} s",)
+
+
+def _held_warnings(inputs: Sequence[Signal], grid: timegrid.TimeGrid) -> tuple[str, ...]:
+    return tuple(
+        f"input {signal.name} ends at {signal.time[-1]:g} s and is held from there"
+        for signal in inputs
+        if not signal.hold and len(signal.time) > 1 and signal.time[-1] < grid.stop
+    )
+
+
+def _check_size(run: CanonicalRun, limits: RunLimits) -> None:
+    size = run.rows * len(run.columns)
+    if size > limits.output_values:
+        msg = f"more than {limits.output_values} values: fewer outputs, or a longer step"
+        raise TooMuchOutputError(
+            msg, {"what": "output_values", "asked": size, "limit": limits.output_values}
+        )
+    interval = run.communication_step or run.step_size
+    points = (run.stop_time - run.start_time) / interval if interval else 0
+    if points > limits.communication_points:
+        msg = f"more than {limits.communication_points} steps"
+        raise TooMuchOutputError(
+            msg,
+            {
+                "what": "steps",
+                "asked": int(min(points, 1e18)),
+                "limit": limits.communication_points,
+            },
+        )

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, Str
 
 Number = StrictInt | StrictFloat
 Value = StrictBool | StrictInt | StrictFloat | str
-StartValue = Value | list[Value]
+StartValue = Value | list[Value] | list[list[Value]]
 
 
 class InputSignal(BaseModel):
@@ -73,7 +73,7 @@ class KpiRequest(BaseModel):
     )
     target: Number | None = Field(
         default=None,
-        description="Value aimed at, in the variable's unit; default: the final value",
+        description="Value aimed at, in the unit shown; default: the final value",
     )
     band: Number | None = Field(
         default=None,
@@ -126,7 +126,12 @@ class SimulationRequest(BaseModel):
         description="Co-Simulation: interval at which the model is stepped [s]; step must be an "
         "integer multiple of it; default: step",
     )
-    engine: Literal["auto", "fmpy"] = Field(default="auto", description="What runs the model")
+    engine: str = Field(
+        default="auto",
+        max_length=20,
+        description="What runs the model",
+        json_schema_extra={"enum": ["auto", "fmpy"]},
+    )
     check_accuracy: bool = Field(
         default=False,
         description="Run again more finely and tell by how much each KPI differs",

@@ -26,9 +26,15 @@ class StartValue:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One scalar input over time; `hold` keeps each value until the next time, else linear."""
+    """One scalar input over time: a variable, or element `index` of an array (row-major).
+
+    `hold` keeps each value until the next time, otherwise values are interpolated linearly; before
+    the first and after the last time the value is held.
+    """
 
     name: str
+    variable: Variable
+    index: int
     time: tuple[float, ...]
     values: tuple[float, ...]
     hold: bool
