@@ -156,9 +156,9 @@ def _build(job: _Job, compiler: tuple[str, ...]) -> _Built:
     members["modelDescription.xml"] = model_description(model, version, units)
     if version == "3.0":
         members["sources/buildDescription.xml"] = build_description(model, units)
-    members[f"binaries/{target.folder(version)}/{library}"] = _compile(
-        sources, compiler, units, library
-    )
+    binary = _compile(sources, compiler, units, library)
+    for folder in target.folders(version):
+        members[f"binaries/{folder}/{library}"] = binary
     data = _archive(members)
     return _Built(_entry(job, source_sha256, data), data)
 

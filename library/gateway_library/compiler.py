@@ -58,12 +58,17 @@ class Target:
         """The file extension of a shared library."""
         return {"linux": ".so", "darwin": ".dylib", "win": ".dll"}[self.system]
 
-    def folder(self, version: FmiVersion) -> str:
-        """The folder below `binaries/` (FMI 2.0.4, section 2.3; FMI 3.0.2, section 2.5.1.4)."""
-        if version == "2.0":
-            return f"{self.system}{self.bits}"
+    def folders(self, version: FmiVersion) -> tuple[str, ...]:
+        """The folders below `binaries/` (FMI 2.0.4, section 2.3; FMI 3.0.2, section 2.5.1.4).
+
+        FMI 2.0 has no names for machines other than x86: importers look under either of two.
+        """
         system = "windows" if self.system == "win" else self.system
-        return f"{self.architecture}-{system}"
+        named = f"{self.architecture}-{system}"
+        if version == "3.0":
+            return (named,)
+        short = f"{self.system}{self.bits}"
+        return (short,) if self.architecture.startswith("x86") else (short, named)
 
 
 def this_machine() -> Target:

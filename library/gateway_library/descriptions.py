@@ -23,7 +23,9 @@ def token(source_sha256: str) -> str:
     return f"{{{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:32]}}}"
 
 
-def model_description(model: ModelSource, version: FmiVersion, source_files: Iterable[str]) -> bytes:
+def model_description(
+    model: ModelSource, version: FmiVersion, source_files: Iterable[str]
+) -> bytes:
     """`modelDescription.xml`. FMI 2.0 lists `source_files` in it, FMI 3.0 beside them."""
     root = _fmi2(model, source_files) if version == "2.0" else _fmi3(model)
     return _document(root)
@@ -279,4 +281,5 @@ def _number(value: float) -> str:
 
 def _document(root: Element) -> bytes:
     indent(root)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="utf-8") + b"\n"
+    text: str = tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()

@@ -1,0 +1,58 @@
+"""What can go wrong with the library and the model store. `details` is for the caller."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SHOWN: Final = 200  # characters of a name that came from outside
+
+
+class LibraryError(Exception):
+    """Root of this package's failures."""
+
+    def __init__(self, message: str, details: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.details: dict[str, object] = details or {}
+
+
+class UnknownModelError(LibraryError):
+    """No such model, or someone else's. `nearest` holds the closest ids, best first."""
+
+    def __init__(self, model_id: str, nearest: tuple[str, ...]) -> None:
+        shown = model_id[:_SHOWN]
+        super().__init__(f"no model {shown!r}", {"name": shown, "nearest": list(nearest)})
+        self.nearest = nearest
+
+
+class AmbiguousModelError(LibraryError):
+    """A short name that several library models end in. `candidates` holds their ids."""
+
+    def __init__(self, model_id: str, candidates: tuple[str, ...]) -> None:
+        shown = model_id[:_SHOWN]
+        super().__init__(
+            f"{shown!r} means several models", {"name": shown, "candidates": list(candidates)}
+        )
+        self.candidates = candidates
+
+
+class ModelIdTakenError(LibraryError):
+    """Another file's hash begins with the same 16 digits, so that its id would be the same."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"another file holds the id {model_id}", {"id": model_id})
+
+
+class TicketInvalidError(LibraryError):
+    """The upload ticket is unknown, used or expired."""
+
+    def __init__(self) -> None:
+        super().__init__("the upload address is unknown, used or expired")
+
+
+class LibraryNotBuiltError(LibraryError):
+    """The folder holds no built library, or one of another version of the gateway."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"no built library in {folder}: run `fmu-gateway library build`", {"folder": folder}
+        )

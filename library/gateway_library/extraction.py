@@ -1,0 +1,115 @@
+"""Extracted models: one folder for each archive, named by its SHA-256, made once.
+
+The folders are a cache. What is gone or damaged is extracted again from the archive.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway_simulation.archive import Inspection, Limits, extract, inspect, load
+from gateway_simulation.exceptions import ModelFolderError
+from gateway_simulation.model import Model
+
+_REMEMBERED: Final = 64  # models whose metadata stays in memory
+_GRACE: Final = timedelta(hours=1)  # no run lasts so long: see SIMULATION_TIMEOUT_S
+_RETIRED: Final = ".retired"
+
+
+class ExtractionCache:
+    """Hands out models ready to run. Safe for many threads and processes on one folder."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._remembered: OrderedDict[tuple[str, str], Model] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(
+        self,
+        model_id: str,
+        sha256: str,
+        archive: Callable[[], bytes],
+        source_sha256: str | None = None,
+    ) -> Model:
+        """The model of the archive with that hash; `archive` is read only where it must be.
+
+        Raises:
+            ArchiveError: the archive cannot be extracted.
+
+        """
+        known = self._recall(model_id, sha256)
+        if known is not None:
+            return known
+        folder = self._folder / sha256
+        try:
+            model = load(model_id, sha256, folder, source_sha256)
+        except ModelFolderError:
+            data = archive()
+            self._extract(data, inspect(data, self._limits), folder)
+            model = load(model_id, sha256, folder, source_sha256)
+        self._remember(model)
+        return model
+
+    def keep(self, model_id: str, data: bytes, inspection: Inspection) -> Model:
+        """The model of an archive just inspected."""
+        folder = self._folder / inspection.sha256
+        try:
+            return load(model_id, inspection.sha256, folder)
+        except ModelFolderError:
+            self._extract(data, inspection, folder)
+            return load(model_id, inspection.sha256, folder)
+
+    def retire(self, sha256: str) -> None:
+        """Note that nobody needs the model any more. A run may still be using its files."""
+        notes = self._folder / _RETIRED
+        notes.mkdir(parents=True, exist_ok=True)
+        (notes / sha256).touch()
+
+    def sweep(self, now: datetime, needed: Callable[[str], bool]) -> None:
+        """Delete what was retired an hour ago, but for what is `needed` again."""
+        notes = self._folder / _RETIRED
+        for note in notes.iterdir() if notes.is_dir() else ():
+            if _age(note, now) < _GRACE:
+                continue
+            if not needed(note.name):
+                self._discard(self._folder / note.name)
+            note.unlink(missing_ok=True)
+
+    def _extract(self, data: bytes, inspection: Inspection, folder: Path) -> None:
+        self._discard(folder)
+        extract(data, inspection, folder, self._limits)
+
+    def _discard(self, folder: Path) -> None:
+        """Take the folder away in one step, so that nobody ever finds half of it."""
+        aside = self._folder / f".discarded-{secrets.token_hex(8)}"
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _recall(self, model_id: str, sha256: str) -> Model | None:
+        with self._lock:
+            model = self._remembered.get((model_id, sha256))
+        return model if model is not None and model.folder.is_dir() else None
+
+    def _remember(self, model: Model) -> None:
+        with self._lock:
+            self._remembered[model.id, model.sha256] = model
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+
+
+def _age(note: Path, now: datetime) -> timedelta:
+    try:
+        return timedelta(seconds=now.timestamp() - note.stat().st_mtime)
+    except FileNotFoundError:  # another process swept it
+        return timedelta(0)
