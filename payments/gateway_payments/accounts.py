@@ -15,6 +15,7 @@ from sqlalchemy import Connection, ForeignKey, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, UnknownKeyError
+from gateway_payments.identifiers import is_plausible
 from gateway_payments.insertion import insert_once
 from gateway_storage.base import Base
 
@@ -122,6 +123,8 @@ def revoke_key(db: Connection, account_id: str, key_id: str, now: datetime) -> N
 
     Raises UnknownKeyError for a key that the account does not have.
     """
+    if not is_plausible(key_id):
+        raise UnknownKeyError(key_id)
     mine = (ApiKeyRow.id == key_id, ApiKeyRow.account_id == account_id)
     if db.execute(select(ApiKeyRow.id).where(*mine)).first() is None:
         raise UnknownKeyError(key_id)

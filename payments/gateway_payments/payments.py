@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway_payments.identifiers import is_plausible
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_payments.quotes import Quote
@@ -132,6 +133,8 @@ def find(db: Connection, payment_id: str) -> Payment | None:
 
 def by_session(db: Connection, account_id: str, session_id: str) -> Payment | None:
     """The account's payment that the provider calls `session_id`, if there is one."""
+    if not is_plausible(session_id):
+        return None
     mine = (PaymentRow.external_id == session_id, PaymentRow.account_id == account_id)
     return next(iter(_payments(db, *mine)), None)
 

@@ -13,6 +13,7 @@ from sqlalchemy import JSON, CheckConstraint, Connection, ForeignKey, Row, selec
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import UnknownQuoteError
+from gateway_payments.identifiers import is_plausible
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_payments.pricing import PriceList
@@ -100,6 +101,8 @@ def open_quote(
 
 def find_quote(db: Connection, account_id: str, quote_id: str) -> Quote:
     """The account's quote; UnknownQuoteError for any other id."""
+    if not is_plausible(quote_id):
+        raise UnknownQuoteError(quote_id)
     mine = (QuoteRow.id == quote_id, QuoteRow.account_id == account_id)
     row = db.execute(select(QuoteRow.__table__).where(*mine)).first()
     if row is None:

@@ -28,7 +28,7 @@ from gateway_payments.money import Money
 from gateway_payments.quotes import Priced
 from gateway_storage.base import Base
 
-_CURSOR: Final = re.compile(r"([0-9T:.+-]{25,40})~(.{1,200})", re.ASCII)
+_CURSOR: Final = re.compile(r"([0-9T:.+-]{25,40})~([\w-]{1,200})", re.ASCII)
 
 
 class UsageRow(Base):

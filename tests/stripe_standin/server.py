@@ -1,0 +1,219 @@
+"""A small stateful stand-in for Stripe's HTTP API, spoken to only by the real `stripe` SDK.
+
+In a test:      with running() as stripe: ...      # on a thread, on a free port
+As a process:   PYTHONPATH=tests python -m stripe_standin --port 0
+
+API (form-encoded, `Authorization: Bearer sk_...`): POST /v1/checkout/sessions, GET
+/v1/checkout/sessions/{id}, POST /v1/checkout/sessions/{id}/expire, with idempotency keys.
+
+Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
+
+    POST /control/sessions/{id}/complete   {"payment_status": "paid" | "unpaid"}
+    POST /control/sessions/{id}/succeed    a slow payment method came through
+    POST /control/sessions/{id}/fail       ... or did not
+    POST /control/sessions/{id}/expire
+         each of them also takes {"webhook_url", "secret", "copies": 2}, posts the signed event
+         and answers {"event", "statuses"}
+    POST /control/webhooks {"events": ["evt_…", …], "webhook_url", "secret", "copies"}
+         posts events that happened, in the order given
+    POST /control/faults   {"faults": ["error" | "lost", …]}
+    GET  /control/state    sessions, events, calls
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import stripe as sdk
+from stripe_standin.sessions import RefusedError, Stripe
+
+SESSIONS = "/v1/checkout/sessions"
+
+
+@contextmanager
+def running(port: int = 0) -> Iterator[Stripe]:
+    """A stand-in on a thread; its address is `stripe.base_url`."""
+    server = serve(port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server.stripe
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def serve(port: int) -> StandIn:
+    """A stand-in bound to `port` (0: a free one), not yet serving."""
+    server = StandIn(("127.0.0.1", port), Handler)
+    server.stripe.base_url = f"http://127.0.0.1:{server.server_address[1]}"
+    return server
+
+
+def signed(event: dict[str, Any], secret: str, at: float | None = None) -> tuple[bytes, str]:
+    """An event as Stripe posts it: body and `Stripe-Signature`, signed `at` (default: now)."""
+    body = json.dumps(event, indent=2)
+    timestamp = int(time.time() if at is None else at)
+    header = sdk.WebhookSignature.generate_signature_header(body, secret, timestamp)
+    return body.encode(), header
+
+
+def post(event: dict[str, Any], url: str, secret: str) -> int:
+    """Post a signed event; the receiver's status."""
+    body, signature = signed(event, secret)
+    headers = {"Content-Type": "application/json", "Stripe-Signature": signature}
+    request = urllib.request.Request(url, body, headers)  # noqa: S310  a test's own address
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+
+
+class StandIn(ThreadingHTTPServer):
+    """The server, with the Stripe account that it stands for."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
+        super().__init__(address, handler)
+        self.stripe = Stripe()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: StandIn
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:  # noqa: N802  the library's name
+        """Read a session, or everything."""
+        self._handle()
+
+    def do_POST(self) -> None:  # noqa: N802  the library's name
+        """Everything else."""
+        self._handle()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
+        """Say nothing."""
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        stripe = self.server.stripe
+        is_api = self.path.startswith("/v1/")
+        fault = stripe.faults.popleft() if is_api and stripe.faults else None
+        try:
+            if fault == "error":
+                raise RefusedError(500, "api_error", "An unknown error occurred")  # noqa: TRY301
+            answer = self._api(body) if is_api else self._control(json.loads(body or b"{}"))
+        except RefusedError as refused:
+            self._answer(refused.status, refused.body)
+        else:
+            if fault == "lost":
+                self.close_connection = True
+                return
+            self._answer(200, answer)
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("Request-Id", "req_standin")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def _api(self, body: bytes) -> dict[str, Any]:
+        stripe = self.server.stripe
+        if not self.headers.get("Authorization", "").startswith("Bearer sk_"):
+            raise RefusedError(401, "invalid_request_error", "Invalid API Key provided")
+        path, rest = self.path.partition("?")[0], self.path.removeprefix(SESSIONS).strip("/")
+        asked = (
+            f"{self.command} {'create' if path == SESSIONS else rest.partition('/')[2] or 'get'}"
+        )
+        stripe.calls[asked] += 1
+        if asked == "POST create":
+            return stripe.create(decoded(body.decode()), self.headers.get("Idempotency-Key"))
+        if asked == "GET get":
+            return stripe.get(rest.partition("?")[0])
+        if asked == "POST expire":
+            return stripe.expire(rest.partition("/")[0])
+        raise RefusedError(404, "invalid_request_error", f"Unrecognized request URL {self.path}")
+
+    def _control(self, asked: dict[str, Any]) -> dict[str, Any]:
+        stripe = self.server.stripe
+        match self.path.strip("/").split("/"):
+            case ["control", "sessions", session_id, what]:
+                event = _happen(stripe, session_id, what, asked)
+                return {"event": event, "statuses": _deliver([event], asked)}
+            case ["control", "webhooks"]:
+                by_id = {event["id"]: event for event in stripe.events}
+                events = [by_id[event_id] for event_id in asked["events"]]
+                return {"statuses": _deliver(events, asked)}
+            case ["control", "faults"]:
+                stripe.faults.extend(asked["faults"])
+                return {}
+            case ["control", "state"]:
+                return {
+                    "sessions": stripe.sessions,
+                    "events": stripe.events,
+                    "calls": dict(stripe.calls),
+                }
+        raise RefusedError(404, "invalid_request_error", f"Unrecognized request URL {self.path}")
+
+
+def decoded(form: str) -> dict[str, Any]:
+    """Stripe's form encoding: `line_items[0][price_data][currency]=usd`."""
+    tree: dict[str, Any] = {}
+    for name, value in parse_qsl(form, keep_blank_values=True):
+        *path, last = name.replace("]", "").split("[")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = value
+    parsed: dict[str, Any] = _with_lists(tree)
+    return parsed
+
+
+def _with_lists(node: Any) -> Any:  # noqa: ANN401  JSON
+    if not isinstance(node, dict):
+        return node
+    parsed = {name: _with_lists(value) for name, value in node.items()}
+    if parsed and all(name.isdigit() for name in parsed):
+        return [parsed[name] for name in sorted(parsed, key=int)]
+    return parsed
+
+
+def _happen(stripe: Stripe, session_id: str, what: str, asked: dict[str, Any]) -> dict[str, Any]:
+    match what:
+        case "complete":
+            return stripe.complete(session_id, payment_status=asked.get("payment_status", "paid"))
+        case "succeed" | "fail":
+            return stripe.finish(session_id, succeeded=what == "succeed")
+        case "expire":
+            stripe.expire(session_id)
+            return stripe.events[-1]
+    raise RefusedError(404, "invalid_request_error", f"Nothing known happens by {what!r}")
+
+
+def _deliver(events: list[dict[str, Any]], asked: dict[str, Any]) -> list[int]:
+    if "webhook_url" not in asked:
+        return []
+    return [
+        post(event, asked["webhook_url"], asked["secret"])
+        for event in events
+        for _ in range(asked.get("copies", 1))
+    ]
