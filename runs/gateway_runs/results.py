@@ -50,7 +50,7 @@ class ResultStore:
         self._blobs.delete(_key(f"{run_id}-accuracy"))
 
     def _stored(self, name: str) -> Trajectory:
-        from pyarrow import parquet as pq  # noqa: PLC0415  heavy, not needed to start
+        from pyarrow import parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415  heavy
 
         return Trajectory.from_table(pq.read_table(io.BytesIO(self._blobs.get(_key(name)))))
 

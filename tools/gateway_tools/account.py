@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -63,7 +65,7 @@ class AccountOutput(UsagePage):
     """The account."""
 
     account_id: str
-    balance: BalanceView
+    balances: list[BalanceView]
     offers: list[str] = Field(description="Ways to pay here; empty: runs are free")
     limits: dict[str, float] = Field(description="Of one simulation")
 
@@ -102,16 +104,19 @@ class NewKeyOutput(BaseModel):
 def handle(context: Context, request: AccountInput) -> AccountOutput:
     """Balance, offers and the latest runs."""
     gateway, usage = context.gateway, list_usage(context, request)
-    balance = gateway.payments.balance(context.account_id)
+    balances = gateway.payments.balance(context.account_id)
     return AccountOutput(
         account_id=context.account_id,
-        balance=BalanceView(
-            amount=balance.amount, amount_micros=balance.amount_micros, currency=balance.currency
-        ),
+        balances=[
+            BalanceView(
+                amount=money.amount, amount_micros=money.amount_micros, currency=money.currency
+            )
+            for money in balances
+        ],
         offers=list(gateway.payments.offers_enabled),
         limits={
-            "simulation_timeout_s": gateway.simulator.timeout_s,
-            "memory_mb": gateway.simulator.memory_mb,
+            "simulation_timeout_s": gateway.timeout_s,
+            "memory_mb": gateway.memory_mb,
             "output_points": gateway.run_limits.output_points,
         },
         usage=usage.usage,
@@ -123,6 +128,15 @@ def list_usage(context: Context, request: AccountInput) -> UsagePage:
     """The account's runs, newest first (REST's `GET /usage`)."""
     page = context.gateway.payments.usage(context.account_id, request.cursor, request.limit)
     return UsagePage(usage=[_usage(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def usage_csv(page: UsagePage) -> str:
+    """The page as CSV, one line a run."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(UsageView.model_fields))
+    writer.writeheader()
+    writer.writerows(row.model_dump(mode="json") for row in page.usage)
+    return text.getvalue()
 
 
 def create(gateway: Gateway) -> NewKeyOutput:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -89,8 +88,8 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
 ) -> SimulateOutput:
     """The answer for a delivered run; from a stored trajectory it is the same as the first time."""
     made = record.provenance
-    shown = displayed(_complete(trajectory, made), run.model.description, dict(run.display_units))
-    lines = summarise(shown, shown.names[:SHOWN_OUTPUTS])
+    shown = _shown(run, replace(trajectory, events=tuple(made["events"])))
+    lines = list(summarise(shown).items())[:SHOWN_OUTPUTS]
     return SimulateOutput(
         result_id=record.id,
         cached=cached,
@@ -102,7 +101,7 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
         solver_statistics=made["solver_statistics"],
         wall_ms=made["wall_ms"],
         kpis=_kpis(run, shown),
-        outputs={name: OutputView(**line) for name, line in lines.items()},
+        outputs={name: OutputView(**asdict(line)) for name, line in lines},
         omitted=max(0, len(shown.names) - SHOWN_OUTPUTS),
         series=series(shown, points) if points else None,
         events=made["events"][:SHOWN_EVENTS],
@@ -144,10 +143,13 @@ def _difference(kpi: Kpi, coarse: Trajectory, fine: Trajectory) -> float | None:
 
 def _next_steps(result_id: str) -> list[str]:
     return [
-        f'Points or a plot: get_result {{"result_id": "{result_id}", "points": 50}} or "format": "png"',
+        f'Points: get_result {{"result_id": "{result_id}", "points": 50}}; "format": "png" plots',
         "Change start_values and simulate again to compare",
     ]
 
 
-def _complete(trajectory: Trajectory, made: Mapping[str, Any]) -> Trajectory:
-    return replace(trajectory, events=tuple(made["events"]))
+def _shown(run: CanonicalRun, trajectory: Trajectory) -> Trajectory:
+    """The trajectory, and the finer one beside it, in the units asked for."""
+    description, units = run.model.description, run.display_units
+    fine = trajectory.accuracy and displayed(trajectory.accuracy, description, units)
+    return replace(displayed(trajectory, description, units), accuracy=fine)

@@ -31,6 +31,8 @@ class Gateway:
     results: ResultStore
     simulator: Simulator
     run_limits: RunLimits
+    timeout_s: float
+    memory_mb: int
     result_ttl: timedelta
     clock: Callable[[], datetime]
 

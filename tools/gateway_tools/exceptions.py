@@ -56,6 +56,35 @@ class NothingToRunError(ToolError):
         super().__init__("the request names no model")
 
 
+class NotJsonError(ToolError):
+    """The request body is no JSON object."""
+
+    def __init__(self) -> None:
+        super().__init__("the body is not a JSON object")
+
+
+class UnknownPathError(ToolError):
+    """No such address."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("no such address")
+        self.details: dict[str, object] = {"path": path[:200]}
+
+
+class OnePaymentError(ToolError):
+    """Not exactly one thing was named to pay for."""
+
+    def __init__(self) -> None:
+        super().__init__("pay takes exactly one of quote_id, session_id and fmu_id")
+
+
+class NotUnderstoodError(ToolError):
+    """A message is no tool call."""
+
+    def __init__(self) -> None:
+        super().__init__("the message is no tool call")
+
+
 class CursorError(ToolError):
     """The cursor is not one that a list gave out."""
 

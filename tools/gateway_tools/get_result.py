@@ -85,7 +85,7 @@ def render(context: Context, request: ResultInput) -> File | None:
     if request.format == "json":
         return None
     record, part = _slice(context, request)
-    if request.points not in (None, "all"):
+    if isinstance(request.points, int):
         part = downsample(part, request.points)
     name = f"{record.id}.{request.format}"
     return File(name, MEDIA_TYPES[request.format], _rendered(record, part, request.format))

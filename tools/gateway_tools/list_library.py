@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway_library.search import Entry, search
+from gateway_library.search import Entry, library_entry, search, upload_entry
 from gateway_tools.context import Context
 from gateway_tools.paging import page
 from gateway_tools.tool import Tool
@@ -44,7 +44,7 @@ class ModelView(BaseModel):
     kinds: list[str]
     tags: list[str]
     verified_against: str | None = Field(description="How the library knows that it is right")
-    error: str | None = Field(description="The error found then")
+    error: float | None = Field(description="The largest error found then, in SI units")
 
 
 class LibraryOutput(BaseModel):
@@ -66,3 +66,51 @@ def handle(context: Context, request: LibraryInput) -> LibraryOutput:
         next_cursor=next_cursor,
         next_steps=_next_steps([entry.id for entry in shown]),
     )
+
+
+def _entries(context: Context) -> list[Entry]:
+    gateway = context.gateway
+    library = [library_entry(card) for card in gateway.catalogue.cards]
+    uploads = gateway.models.list(context.account_id)
+    return [*library, *(upload_entry(stored) for stored in uploads)]
+
+
+def _wanted(entry: Entry, request: LibraryInput) -> bool:
+    return (
+        request.kind in (None, *entry.kinds)
+        and request.fmi_version in (None, entry.fmi_version)
+        and request.source in (None, entry.source)
+    )
+
+
+def _view(entry: Entry) -> ModelView:
+    return ModelView(
+        id=entry.id,
+        model_name=entry.model_name,
+        fmi_version=entry.fmi_version,
+        guid=entry.guid,
+        description=entry.description,
+        source=entry.source,
+        kinds=list(entry.kinds),
+        tags=list(entry.tags),
+        verified_against=entry.verified_against,
+        error=entry.error,
+    )
+
+
+def _next_steps(ids: list[str]) -> list[str]:
+    if not ids:
+        return ["Nothing matches: use other words, or upload_fmu a model of your own"]
+    return [f'See its variables: describe_model {{"fmu_id": "{ids[0]}"}}']
+
+
+TOOL: Final = Tool(
+    name=NAME,
+    title="Find a model",
+    description=DESCRIPTION,
+    input=LibraryInput,
+    output=LibraryOutput,
+    handle=handle,
+    read_only=True,
+    idempotent=True,
+)

@@ -8,6 +8,7 @@ from typing import Final
 from gateway_runs import records
 from gateway_tools.context import Gateway
 
+_QUEUES: Final = 25  # runs may wait for a free process before they start, so many timeouts long
 _GRACE: Final = timedelta(minutes=2)
 
 
@@ -18,10 +19,10 @@ def recover(gateway: Gateway) -> list[str]:
     database may call this at any time.
     """
     now = gateway.clock()
-    longest = timedelta(seconds=gateway.simulator.longest_s) + _GRACE
+    longest = _QUEUES * timedelta(seconds=gateway.timeout_s) + _GRACE
     with gateway.database.write() as db:
         lost = records.orphans(db, now, longest)
         for run_id in lost:
             records.fail(db, run_id, "runner_lost", now)
-            gateway.payments.release(db, run_id, now, models_fault=False)
+            gateway.payments.release(db, run_id, now, None, models_fault=False)
     return lost

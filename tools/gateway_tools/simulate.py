@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from gateway_payments.exceptions import PaymentRequiredError
+from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_simulation.canonical import sha256_of
 from gateway_simulation.trajectory import Trajectory
@@ -80,7 +80,7 @@ def _price(context: Context, plan: Planned) -> QuoteOutput:
 def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
     payments, now = context.gateway.payments, context.now
     quote = payments.quote(context.account_id, plan.priced, now)
-    return PaymentRequiredError(payments.require(context.account_id, quote, now))
+    return PaymentRequiredError(payments.require(quote, now))
 
 
 def _delivered_before(
@@ -153,7 +153,7 @@ def fail(context: Context, run_id: str, error: BaseException) -> None:
     models_fault = getattr(error, "models_fault", False)
     with context.gateway.database.write() as db:
         if records.fail(db, run_id, failure_of(error).code, now):
-            context.gateway.payments.release(db, run_id, now, models_fault=models_fault)
+            context.gateway.payments.release(db, run_id, now, None, models_fault=models_fault)
 
 
 def _deliver(
@@ -163,7 +163,7 @@ def _deliver(
     with context.gateway.database.write() as db:
         if not records.finish(db, run_id, made, now):
             raise RunSettledError
-        context.gateway.payments.capture(db, run_id, now, duration_ms=trajectory.wall_ms)
+        context.gateway.payments.capture(db, run_id, now, trajectory.wall_ms)
         return records.find(db, context.account_id, run_id, context.kept_since)
 
 

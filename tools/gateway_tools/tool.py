@@ -57,15 +57,15 @@ class Tool(Generic[InputT]):
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        return _lean(self.input.model_json_schema(by_alias=True))
+        schema: dict[str, Any] = _lean(self.input.model_json_schema(by_alias=True))
+        return schema
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """JSON Schema of the answer."""
-        if self.or_output is None:
-            return _lean(self.output.model_json_schema(mode="serialization"))
-        either: TypeAdapter[Any] = TypeAdapter(self.output | self.or_output)
-        return {"type": "object", **_lean(either.json_schema(mode="serialization"))}
+        either: Any = self.output if self.or_output is None else self.output | self.or_output
+        schema = _lean(TypeAdapter(either).json_schema(mode="serialization"))
+        return {"type": "object", **schema}
 
 
 def _lean(schema: Any, *, names: bool = False) -> Any:  # noqa: ANN401  any JSON

@@ -1,0 +1,84 @@
+"""A message becomes a tool call, its answer artifacts, its failure a task state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from a2a.helpers import new_data_part, new_raw_part, new_task_from_user_message
+from a2a.server.agent_execution import AgentExecutor, RequestContext
+from a2a.server.events import EventQueue
+from a2a.server.tasks import TaskUpdater
+from a2a.types.a2a_pb2 import Part, TaskState
+from anyio import to_thread
+from pydantic import BaseModel
+
+from gateway_a2a.calls import Call, call_of
+from gateway_tools.context import Context
+from gateway_tools.errors import Problem, problem
+from gateway_tools.registry import TOOLS, tool_named
+from gateway_tools.tool import File
+
+_JSON: Final = "application/json"
+
+
+class Executor(AgentExecutor):
+    """Runs tools for other agents. `context_for` finds who called, from the request's state."""
+
+    def __init__(self, context_for: Callable[[Mapping[str, Any]], Context]) -> None:
+        self._context_for = context_for
+
+    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
+        """Do what the message asks for, and say how it went."""
+        message, task = context.message, context.current_task
+        assert message is not None
+        if task is None:
+            task = new_task_from_user_message(message)
+            await event_queue.enqueue_event(task)
+        updater = TaskUpdater(event_queue, task.id, task.context_id)
+        call: Call | None = None
+        try:
+            call = call_of(message, context.current_task)
+            await updater.start_work()
+            caller = self._context_for(context.call_context.state)
+            answer, file = await to_thread.run_sync(_called, caller, call)
+        except Exception as error:  # noqa: BLE001  every failure is told in the task
+            await _tell(updater, _problem(error, call))
+            return
+        await _deliver(updater, call, answer, file)
+
+    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
+        """Mark as cancelled. A simulation that has begun runs to its end and is charged."""
+        assert context.task_id is not None
+        assert context.context_id is not None
+        await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
+
+
+def _called(context: Context, call: Call) -> tuple[BaseModel, File | None]:
+    tool = tool_named(call.skill)
+    return tool.call(context, call.arguments), tool.file(context, call.arguments)
+
+
+def _problem(error: Exception, call: Call | None) -> Problem:
+    tool = TOOLS.get(call.skill) if call else None
+    return problem(error, tool.input if tool else None)
+
+
+async def _tell(updater: TaskUpdater, failure: Problem) -> None:
+    message = updater.new_agent_message([new_data_part(failure.body, media_type=_JSON)])
+    if failure.failure.code == "payment_required":
+        await updater.requires_input(message)
+    else:
+        await updater.failed(message)
+
+
+async def _deliver(updater: TaskUpdater, call: Call, answer: BaseModel, file: File | None) -> None:
+    data = new_data_part(answer.model_dump(mode="json"), media_type=_JSON)
+    await updater.add_artifact([data], name=call.skill)
+    if file is not None:
+        await updater.add_artifact([_file_part(file)], name=file.name)
+    await updater.update_status(TaskState.TASK_STATE_COMPLETED)
+
+
+def _file_part(file: File) -> Part:
+    return new_raw_part(file.data, media_type=file.media_type, filename=file.name)

@@ -1,0 +1,130 @@
+"""`fmu-gateway`: serve, mcp, demo and what an operator needs. Commands load what they use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from gateway_server.settings import Settings, SettingsError, described, read_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulation models for agents.")
+library = typer.Typer(no_args_is_help=True, help="The model library.")
+credits_ = typer.Typer(no_args_is_help=True, help="Prepaid credits.")
+app.add_typer(library, name="library")
+app.add_typer(credits_, name="credits")
+
+
+def main() -> None:
+    """Run the command line; wrong settings end it with one line each."""
+    try:
+        app()
+    except SettingsError as error:
+        _stop(error.mistakes)
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Default: PORT, else 8000")] = None,
+    host: Annotated[str | None, typer.Option(help="Default: HOST, else 127.0.0.1")] = None,
+) -> None:
+    """Serve REST, MCP and A2A on one port."""
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
+    from gateway_server.serving import serve as run  # noqa: PLC0415
+
+    settings = _settings(port=port, host=host)
+    configure_logs(settings.log_format)
+    run(settings)
+
+
+@app.command()
+def mcp(
+    allow: Annotated[
+        list[Path] | None, typer.Option(help="Folder that upload paths may point into")
+    ] = None,
+) -> None:
+    """Serve MCP over stdin and stdout, for a client on this machine."""
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
+    from gateway_server.stdio import serve_stdio  # noqa: PLC0415
+    from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
+
+    settings = _settings()
+    configure_logs(settings.log_format)
+    try:
+        serve_stdio(settings, tuple(allow or [Path.cwd()]))
+    except UnauthorizedError:
+        _stop(["FMU_GATEWAY_KEY: is no key of this gateway"])
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where the plot goes")] = Path("demo.png"),
+) -> None:
+    """Show the whole way, from finding a model to a paid result, in a few seconds."""
+    from gateway_server.demo import run_demo  # noqa: PLC0415
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
+
+    configure_logs("console")
+    run_demo(output)
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting with its value and source; secrets are masked."""
+    for name, value, source in described(_settings()):
+        typer.echo(f"{name}={value}  ({source})")
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: settings, database, library, and a run of a model."""
+    from gateway_server.doctor import examine  # noqa: PLC0415
+
+    if not examine(_settings()):
+        raise typer.Exit(1)
+
+
+@library.command("list")
+def library_list() -> None:
+    """List the library's models and what they were verified against."""
+    from gateway_server.compose import catalogue  # noqa: PLC0415
+    from gateway_server.settings import storage_folder  # noqa: PLC0415
+
+    for card in catalogue(storage_folder(_settings()) / "models").cards:
+        typer.echo(f"{card.id:28} {card.description}  [{card.verified_against}]")
+
+
+@library.command("build")
+def library_build(
+    output: Annotated[Path, typer.Option(help="Folder for the FMUs")] = Path("library/msl"),
+) -> None:
+    """Build the library's FMUs from their C sources."""
+    from gateway_library.build import build_library  # noqa: PLC0415
+    from gateway_library.sources import models_folder  # noqa: PLC0415
+
+    report = build_library(models_folder(), output)
+    typer.echo(f"{len(report.built)} built, {len(report.kept)} up to date in {report.folder}")
+
+
+@credits_.command("grant")
+def credits_grant(
+    account_id: str,
+    amount: Annotated[float, typer.Argument(help="In STRIPE_SIMULATION_CURRENCY: 10.00")],
+    reason: Annotated[str, typer.Option(help="Unique name of the grant; repeating does nothing")],
+) -> None:
+    """Give an account prepaid credits."""
+    from gateway_server.operator import grant_credits  # noqa: PLC0415
+
+    typer.echo(grant_credits(_settings(), account_id, amount, reason))
+
+
+def _settings(**overrides: object) -> Settings:
+    return read_settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def _stop(mistakes: list[str]) -> NoReturn:
+    for line in mistakes:
+        typer.echo(f"fmu-gateway: {line}", err=True)
+    sys.exit(2)

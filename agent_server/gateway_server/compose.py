@@ -1,0 +1,133 @@
+"""Put the system together from its settings: the one place that knows every part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from gateway_library.build import built_folder
+from gateway_library.catalogue import Catalogue
+from gateway_library.exceptions import LibraryNotBuiltError
+from gateway_library.store import ModelStore
+from gateway_library.tickets import Tickets
+from gateway_payments.service import Payments
+from gateway_payments.settings import PaymentSettings, StripeSettings, mistakes, offers_of
+from gateway_runs.results import ResultStore
+from gateway_server.pages import CANCEL_PATH, SUCCESS_PATH
+from gateway_server.settings import (
+    Settings,
+    SettingsError,
+    database_url,
+    secret,
+    storage_folder,
+)
+from gateway_simulation.archive import Limits
+from gateway_simulation.plan import RunLimits
+from gateway_simulation.runner import Simulator
+from gateway_storage.blobs import FolderBlobs
+from gateway_storage.database import Database, DatabaseUnavailableError
+from gateway_storage.migrate import SchemaTooNewError, migrate
+from gateway_tools.context import Gateway
+
+_MEGABYTE: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How clients reach the server: `base_url` without a slash, and the Host headers allowed."""
+
+    base_url: str
+    hosts: tuple[str, ...]
+
+
+def compose(settings: Settings, address: Address) -> Gateway:
+    """The system, its database brought to this version's schema.
+
+    Raises:
+        SettingsError: a setting is wrong, or what it names can't be used; one line each.
+
+    """
+    payment_settings = _payment_settings(settings, address)
+    blobs = FolderBlobs(storage_folder(settings))
+    database = open_database(settings)
+    cache = storage_folder(settings) / "models"
+    limits = Limits(upload_bytes=settings.max_upload_mb * _MEGABYTE)
+    return Gateway(
+        version=version("fmu-gateway"),
+        database=database,
+        catalogue=catalogue(cache),
+        models=ModelStore(database, blobs, cache, limits),
+        tickets=Tickets(database),
+        payments=Payments(database, payment_settings),
+        results=ResultStore(blobs),
+        simulator=Simulator(
+            timeout_s=settings.simulation_timeout_s, memory_mb=settings.memory_limit
+        ),
+        run_limits=RunLimits(),
+        timeout_s=settings.simulation_timeout_s,
+        memory_mb=settings.memory_limit,
+        result_ttl=timedelta(days=settings.result_ttl_days),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+def address_of(settings: Settings, port: int) -> Address:
+    """The server's address once its port is known."""
+    local = tuple(f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]"))
+    named = (*settings.allowed_hosts, *(f"{host}:*" for host in settings.allowed_hosts))
+    if settings.public_base_url:
+        base_url = settings.public_base_url.rstrip("/")
+        return Address(base_url, (*local, base_url.partition("://")[2].partition("/")[0], *named))
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return Address(f"http://{host}:{port}", (*local, f"{host}:{port}", *named))
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, brought to this version's schema."""
+    database = Database(database_url(settings))
+    try:
+        database.check()
+        migrate(database)
+    except (DatabaseUnavailableError, SchemaTooNewError) as error:
+        raise SettingsError([f"DATABASE_URL: {error}"]) from error
+    return database
+
+
+def catalogue(cache: Path) -> Catalogue:
+    """The library that was built with this installation."""
+    try:
+        return Catalogue.load(built_folder(), cache)
+    except LibraryNotBuiltError as error:
+        raise SettingsError([str(error)]) from error
+
+
+def _payment_settings(settings: Settings, address: Address) -> PaymentSettings:
+    offers = settings.payment_offers
+    payment = PaymentSettings(
+        secret=secret(settings),
+        offers=offers_of(
+            None if offers is None else ",".join(offers), stripe_enabled=settings.stripe_enabled
+        ),
+        price_minor=settings.stripe_simulation_price_cents,
+        currency=settings.stripe_simulation_currency.lower(),
+        token_ttl_minutes=settings.checkout_token_ttl_minutes,
+        stripe=_stripe_settings(settings, address) if settings.stripe_enabled else None,
+    )
+    wrong = mistakes(payment)
+    if wrong:
+        raise SettingsError(wrong)
+    return payment
+
+
+def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
+    key, webhook = settings.stripe_secret_key, settings.stripe_webhook_secret
+    return StripeSettings(
+        secret_key=key.get_secret_value() if key else "",
+        webhook_secret=webhook.get_secret_value() if webhook else "",
+        success_url=settings.stripe_success_url or f"{address.base_url}{SUCCESS_PATH}",
+        cancel_url=settings.stripe_cancel_url or f"{address.base_url}{CANCEL_PATH}",
+        api_base=settings.stripe_api_base,
+    )

@@ -1,0 +1,52 @@
+"""`fmu-gateway doctor`: checks a machine by doing what the gateway does."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway_server.compose import address_of, compose
+from gateway_server.serving import close
+from gateway_server.settings import Settings, SettingsError, database_url
+from gateway_simulation.plan import RunLimits, plan
+from gateway_simulation.request import SimulationRequest
+from gateway_tools.context import Gateway
+
+
+def examine(settings: Settings) -> bool:
+    """Print one line a check, with what to do where it fails; whether all passed."""
+    try:
+        gateway = compose(settings, address_of(settings, settings.port))
+    except SettingsError as error:
+        for line in error.mistakes:
+            _tell("settings", line, passed=False)
+        return False
+    try:
+        _tell("settings", f"database {_without_password(database_url(settings))}", passed=True)
+        _tell("library", f"{len(gateway.catalogue.cards)} FMUs built", passed=True)
+        _tell("payments", ", ".join(gateway.payments.offers_enabled) or "free", passed=True)
+        return _simulates(gateway)
+    finally:
+        close(gateway)
+
+
+def _simulates(gateway: Gateway) -> bool:
+    try:
+        model = gateway.catalogue.resolve("msl:BouncingBall")
+        run = plan(model, SimulationRequest(fmu_id=model.id), RunLimits())
+        trajectory = gateway.simulator.run(run)
+    except Exception as error:  # noqa: BLE001  a check tells, whatever it was
+        _tell("simulation", f"{type(error).__name__}: {error}", passed=False)
+        return False
+    engine = trajectory.engine
+    told = f"{trajectory.rows} rows by {engine['name']} {engine['version']} in a process of its own"
+    _tell("simulation", f"{told} (sandbox: {gateway.simulator.tier})", passed=True)
+    return True
+
+
+def _tell(what: str, told: str, *, passed: bool) -> None:
+    typer.echo(f"{'ok  ' if passed else 'FAIL'} {what:11} {told}")
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,46 @@
+"""A simulation as server-sent events: progress while it runs, then the answer or the problem."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from gateway_tools.context import Gateway
+from gateway_tools.errors import problem
+
+_INTERVAL_S: Final = 0.5
+
+
+def streamed(work: Coroutine[Any, Any, BaseModel], gateway: Gateway) -> EventSourceResponse:
+    """Stream `progress` events until `work` ends, then one `result` or `error` event.
+
+    A client that goes away doesn't stop the run.
+    """
+    return EventSourceResponse(_events(asyncio.ensure_future(work), gateway.timeout_s))
+
+
+async def _events(
+    task: asyncio.Future[BaseModel], timeout_s: float
+) -> AsyncIterator[ServerSentEvent]:
+    started = time.monotonic()
+    yield _progress(0.0, timeout_s)
+    while not task.done():
+        await asyncio.wait([task], timeout=_INTERVAL_S)
+        if not task.done():
+            yield _progress(time.monotonic() - started, timeout_s)
+    error = task.exception()
+    if error is None:
+        yield ServerSentEvent(task.result().model_dump_json(), event="result")
+    else:
+        yield ServerSentEvent(json.dumps(problem(error).body), event="error")
+
+
+def _progress(elapsed_s: float, timeout_s: float) -> ServerSentEvent:
+    elapsed = {"elapsed_s": round(elapsed_s, 2), "timeout_s": timeout_s}
+    return ServerSentEvent(json.dumps(elapsed), event="progress")

@@ -1,0 +1,42 @@
+"""Where clients of a door find results and uploads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway_tools.context import Door
+from gateway_tools.exceptions import PathNotReadableError
+
+
+def http_door(base_url: str) -> Door:
+    """Links of the HTTP server at `base_url`."""
+    return Door(
+        result_link=lambda result_id, form: f"{base_url}/results/{result_id}?format={form}",
+        upload_link=lambda ticket: f"{base_url}/uploads/{ticket}",
+    )
+
+
+def stdio_door(allowed: tuple[Path, ...], limit_bytes: int) -> Door:
+    """Links and files for a client on this machine: results are resources, paths can be read."""
+    folders = tuple(folder.resolve() for folder in allowed)
+    return Door(
+        result_link=lambda result_id, form: f"result://{result_id}/{form}",
+        readable=lambda path: _read(path, folders, limit_bytes),
+    )
+
+
+def _read(path: str, folders: tuple[Path, ...], limit_bytes: int) -> bytes:
+    """The file, if it lies in one of the folders after all links are followed.
+
+    Raises:
+        PathNotReadableError: it doesn't, or can't be read.
+
+    """
+    try:
+        real = (folders[0] / path).resolve(strict=True)
+        if not any(real.is_relative_to(folder) for folder in folders):
+            raise PathNotReadableError
+        with real.open("rb") as file:
+            return file.read(limit_bytes + 1)  # one more: the archive's check tells the size
+    except (OSError, ValueError):
+        raise PathNotReadableError from None

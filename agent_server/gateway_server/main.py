@@ -1,0 +1,22 @@
+"""`uvicorn gateway_server.main:app`: the application for a server of one's own choice.
+
+Links are made from PUBLIC_BASE_URL, else from HOST and PORT, which must then be uvicorn's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from gateway_server.compose import address_of
+from gateway_server.serving import application
+from gateway_server.settings import read_settings
+
+
+def _app() -> ASGIApp:
+    settings = read_settings()
+    return application(settings, address_of(settings, settings.port))[1]
+
+
+app: Final[ASGIApp] = _app()

@@ -1,0 +1,153 @@
+"""The MCP door: every tool, and results as resources, over streamable HTTP and stdio."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import mcp_types as types
+from anyio import to_thread
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from gateway_tools.context import Context
+from gateway_tools.errors import problem
+from gateway_tools.get_result import MEDIA_TYPES
+from gateway_tools.registry import INSTRUCTIONS, TOOLS, tool_named
+from gateway_tools.tool import File, Tool
+
+_RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg)")
+_TEMPLATE: Final = "result://{result_id}/{format}"
+
+Request = ServerRequestContext[Any, Any]
+
+
+def result_uri(result_id: str, form: str) -> str:
+    """The resource that holds a result in some form."""
+    return f"result://{result_id}/{form}"
+
+
+def mcp_server(version: str, context_of: Callable[[Request], Context]) -> Server[Any]:
+    """An MCP server of all tools; `context_of` finds who is calling."""
+
+    async def list_tools(
+        _: Request, __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[_published(tool) for tool in TOOLS.values()])
+
+    async def call_tool(ctx: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
+        return await to_thread.run_sync(
+            _called, context_of(ctx), params.name, dict(params.arguments or {})
+        )
+
+    async def list_templates(
+        _: Request, __: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=[_template()])
+
+    async def list_resources(
+        _: Request, __: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=[])
+
+    async def read_resource(
+        ctx: Request, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        return await to_thread.run_sync(_read, context_of(ctx), str(params.uri))
+
+    return Server(
+        "fmu-gateway",
+        version=version,
+        title="FMU Gateway",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+    )
+
+
+def _published(tool: Tool[Any]) -> types.Tool:
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        annotations=types.ToolAnnotations(
+            read_only_hint=tool.read_only,
+            destructive_hint=tool.destructive,
+            idempotent_hint=tool.idempotent,
+            open_world_hint=False,
+        ),
+    )
+
+
+def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+    tool = TOOLS.get(name)
+    try:
+        answer = tool_named(name).call(context, arguments)
+        file = tool.file(context, arguments) if tool else None
+    except Exception as error:  # noqa: BLE001  every failure is told to the model
+        return _told(problem(error, tool.input if tool else None).body, is_error=True)
+    result = _told(answer.model_dump(mode="json"), is_error=False)
+    if file is not None:
+        result.content.append(_block(file))
+    return result
+
+
+def _told(body: dict[str, Any], *, is_error: bool) -> types.CallToolResult:
+    text = types.TextContent(text=json.dumps(body, separators=(",", ":"), ensure_ascii=False))
+    return types.CallToolResult(content=[text], structured_content=body, is_error=is_error)
+
+
+def _block(file: File) -> types.ContentBlock:
+    """A picture is shown; any other file would flood the model, so it is linked."""
+    if file.media_type == MEDIA_TYPES["png"]:
+        return types.ImageContent(data=_base64(file.data), mime_type=file.media_type)
+    result_id, _, form = file.name.partition(".")
+    return types.ResourceLink(
+        name=file.name,
+        uri=result_uri(result_id, form),
+        mime_type=file.media_type,
+        size=len(file.data),
+    )
+
+
+def _template() -> types.ResourceTemplate:
+    return types.ResourceTemplate(
+        name="result",
+        title="A result's whole trajectory",
+        uri_template=_TEMPLATE,
+        description="format: csv, parquet, png or svg",
+    )
+
+
+def _read(context: Context, uri: str) -> types.ReadResourceResult:
+    match = _RESULT.fullmatch(uri)
+    if match is None:
+        raise MCPError(types.INVALID_PARAMS, f"no such resource; use {_TEMPLATE}")
+    arguments = {"result_id": match["id"], "format": match["format"]}
+    try:
+        file = TOOLS["get_result"].file(context, arguments)
+    except Exception as error:
+        body = problem(error).body
+        raise MCPError(types.INVALID_PARAMS, f"{body['message']} ({body['remedy']})") from error
+    assert file is not None
+    return types.ReadResourceResult(contents=[_contents(uri, file)])
+
+
+def _contents(uri: str, file: File) -> types.TextResourceContents | types.BlobResourceContents:
+    if file.media_type.startswith("text/"):
+        text = file.data.decode()
+        return types.TextResourceContents(uri=uri, mime_type=file.media_type, text=text)
+    return types.BlobResourceContents(uri=uri, mime_type=file.media_type, blob=_base64(file.data))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,113 @@
+"""What needs no key: accounts, health, uploads by ticket, Stripe's webhook, pages for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from gateway_payments.accounts import Caller
+from gateway_server.guide import llms_txt
+from gateway_server.rest import Rest, answered, uploaded
+from gateway_storage.database import DatabaseUnavailableError
+from gateway_tools import account, upload_fmu
+from gateway_tools.context import Context, Gateway
+
+SUCCESS_PATH: Final = "/payments/success"
+CANCEL_PATH: Final = "/payments/cancelled"
+
+
+def public_router(rest: Rest) -> APIRouter:
+    """All routes that need no key."""
+    router = APIRouter()
+    for add in (_account_routes, _health_routes, _upload_routes, _payment_routes):
+        add(router, rest)
+    return router
+
+
+def _account_routes(router: APIRouter, rest: Rest) -> None:
+    @router.post("/keys", status_code=201)
+    async def create_key() -> Response:
+        """Make an account and its first API key; the key is shown this once."""
+        return answered(await to_thread.run_sync(account.create, rest.gateway), status=201)
+
+
+def _health_routes(router: APIRouter, rest: Rest) -> None:
+    @router.get("/health")
+    async def health() -> dict[str, Any]:
+        """Whether the process is alive, and what it runs models with."""
+        return health_of(rest.gateway)
+
+    @router.get("/ready")
+    async def ready() -> Response:
+        """Whether it can take requests: the database answers."""
+        try:
+            await to_thread.run_sync(rest.gateway.database.check)
+        except DatabaseUnavailableError:
+            return JSONResponse({"status": "unavailable", "database": False}, status_code=503)
+        return JSONResponse({"status": "ready", "database": True})
+
+    @router.get("/llms.txt")
+    async def guide() -> Response:
+        """How an agent uses this gateway."""
+        return PlainTextResponse(llms_txt())
+
+
+def _upload_routes(router: APIRouter, rest: Rest) -> None:
+    @router.put("/uploads/{ticket}", status_code=201)
+    async def upload(request: Request, ticket: str) -> Response:
+        """Send an FMU to a one-time address that upload_fmu gave out."""
+        data = await request.body()
+
+        def work() -> upload_fmu.UploadOutput:
+            account_id = rest.gateway.tickets.redeem(ticket, rest.gateway.clock())
+            caller = Caller(account_id, key_id=None)
+            return upload_fmu.upload(Context(rest.gateway, caller, rest.door), data)
+
+        return uploaded(await to_thread.run_sync(work))
+
+
+def _payment_routes(router: APIRouter, rest: Rest) -> None:
+    @router.post("/webhooks/stripe")
+    async def webhook(request: Request) -> dict[str, bool]:
+        """Stripe's events; the signature is checked."""
+        raw, signature = await request.body(), request.headers.get("stripe-signature", "")
+
+        def work() -> bool:
+            return rest.gateway.payments.handle_webhook(raw, signature, rest.gateway.clock())
+
+        return {"received": True, "applied": await to_thread.run_sync(work)}
+
+    @router.get(SUCCESS_PATH, include_in_schema=False)
+    async def success() -> Response:
+        return HTMLResponse(_page("Paid", "Thank you. Your agent can run the simulation now."))
+
+    @router.get(CANCEL_PATH, include_in_schema=False)
+    async def cancelled() -> Response:
+        return HTMLResponse(_page("Not paid", "Nothing was charged. You can close this page."))
+
+
+def health_of(gateway: Gateway) -> dict[str, Any]:
+    """What `GET /health` and `doctor` say."""
+    return {
+        "status": "ok",
+        "version": gateway.version,
+        "engines": ["fmpy"],
+        "sandbox": gateway.simulator.tier,
+        "payments": list(gateway.payments.offers_enabled),
+        "library_models": len(gateway.catalogue.cards),
+        "time": datetime.now(UTC).isoformat(),
+    }
+
+
+def _page(title: str, text: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>body{{font:1.1rem/1.6 system-ui;max-width:32rem;"
+        "margin:20vh auto;padding:0 1rem}</style>"
+        f"<h1>{title}</h1><p>{text}</p></html>"
+    )

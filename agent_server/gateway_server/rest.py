@@ -1,0 +1,235 @@
+"""The REST door: each route hands a request to a use case and its answer back as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from gateway_server.auth import authenticate
+from gateway_server.bodies import body_docs, query_docs, read_body
+from gateway_tools import account, describe_model, models, upload_fmu
+from gateway_tools.context import Context, Door, Gateway
+from gateway_tools.exceptions import OneSourceError
+from gateway_tools.get_result import MEDIA_TYPES
+from gateway_tools.registry import TOOLS
+
+_COMMA: Final = re.compile(r",(?![^\[(]*[\])])")  # not the one in x[1,2]
+_PAY_STATUS: Final = {"paid": 200, "pending": 202, "expired": 410}
+_FORMATS: Final = {media.partition(";")[0]: form for form, media in MEDIA_TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What every route needs."""
+
+    gateway: Gateway
+    door: Door
+
+    async def call(self, request: Request, use_case: Callable[[Context], Any]) -> Any:  # noqa: ANN401
+        """Find the caller and do it, in one of the pool's threads."""
+
+        def work() -> Any:  # noqa: ANN401
+            caller = authenticate(self.gateway, request.headers)
+            return use_case(Context(self.gateway, caller, self.door))
+
+        return await to_thread.run_sync(work)
+
+    async def tool(self, request: Request, name: str, arguments: dict[str, Any]) -> BaseModel:
+        """Call a tool as any other door does."""
+        tool = TOOLS[name]
+        answer: BaseModel = await self.call(request, lambda context: tool.call(context, arguments))
+        return answer
+
+
+def rest_router(rest: Rest) -> APIRouter:
+    """All routes that need a key."""
+    router = APIRouter()
+    for add in (_library_routes, _money_routes, _run_routes, _account_routes):
+        add(router, rest)
+    return router
+
+
+def _library_routes(router: APIRouter, rest: Rest) -> None:
+    @router.get("/library", **query_docs("list_library"))
+    async def library(request: Request) -> Response:
+        """Search the library and one's own uploads."""
+        return answered(await rest.tool(request, "list_library", dict(request.query_params)))
+
+    @router.post("/fmus", openapi_extra=_UPLOAD, status_code=201)
+    async def upload(request: Request) -> Response:
+        """Upload an FMU: multipart field `file`, raw bytes, or JSON as the tool takes it."""
+        if request.headers.get("content-type", "").startswith("application/json"):
+            arguments = await read_body(request)
+            stored = await rest.tool(request, "upload_fmu", arguments)
+        else:
+            data = await _file(request)
+            stored = await rest.call(request, lambda context: upload_fmu.upload(context, data))
+        return uploaded(stored)
+
+    @router.get("/fmus")
+    async def uploads(request: Request) -> Response:
+        """One's own uploads."""
+        asked = models.UploadsInput.model_validate(dict(request.query_params))
+        return answered(await rest.call(request, lambda c: models.list_uploads(c, asked)))
+
+    @router.get("/fmus/{fmu_id}", **query_docs("describe_model"))
+    async def describe(request: Request, fmu_id: str) -> Response:
+        """A model and the first page of its variables."""
+        arguments = {**request.query_params, "fmu_id": fmu_id}
+        return answered(await rest.tool(request, "describe_model", arguments))
+
+    @router.get("/fmus/{fmu_id}/variables", **query_docs("describe_model"))
+    async def variables(request: Request, fmu_id: str) -> Response:
+        """A page of a model's variables."""
+        asked = describe_model.VariableQuery.model_validate(
+            {**request.query_params, "fmu_id": fmu_id}
+        )
+        return answered(await rest.call(request, lambda c: describe_model.list_variables(c, asked)))
+
+    @router.delete("/fmus/{fmu_id}", status_code=204)
+    async def remove(request: Request, fmu_id: str) -> Response:
+        """Forget an upload; results made with it stay."""
+        await rest.call(request, lambda context: models.remove_upload(context, fmu_id))
+        return Response(status_code=204)
+
+
+def _money_routes(router: APIRouter, rest: Rest) -> None:
+    @router.post("/quotes", **body_docs("quote"))
+    async def quote(request: Request) -> Response:
+        """Price a run; takes what POST /simulate takes."""
+        arguments = await read_body(request)
+        return answered(await rest.tool(request, "quote", arguments))
+
+    @router.post("/pay", **body_docs("pay"))
+    async def pay(request: Request) -> Response:
+        """Pay a quote, or ask how a payment stands: 200 paid, 202 pending, 410 expired."""
+        arguments = await read_body(request)
+        return _payment(await rest.tool(request, "pay", arguments))
+
+    @router.get("/payments/checkout/{session_id}")
+    async def claim(request: Request, session_id: str) -> Response:
+        """How a Checkout session stands; with the payment token once it is paid."""
+        return _payment(await rest.tool(request, "pay", {"session_id": session_id}))
+
+
+def _run_routes(router: APIRouter, rest: Rest) -> None:
+    @router.post("/simulate", **body_docs("simulate"))
+    async def simulate(request: Request) -> Response:
+        """Run a model. With `Accept: text/event-stream` progress events come before the answer."""
+        arguments = await read_body(request)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            from gateway_server.events import streamed  # noqa: PLC0415  few ask for it
+
+            return streamed(rest.tool(request, "simulate", arguments), rest.gateway)
+        return answered(await rest.tool(request, "simulate", arguments))
+
+    @router.get("/results/{result_id}", **query_docs("get_result"))
+    async def result(request: Request, result_id: str) -> Response:
+        """A result, or a slice of it, in the format of `?format=` or the Accept header."""
+        arguments = {**_slice(request), "result_id": result_id}
+        tool = TOOLS["get_result"]
+        asked = tool.input.model_validate(arguments)
+        if arguments.get("format", "json") == "json":
+            return answered(await rest.call(request, lambda context: tool.handle(context, asked)))
+        assert tool.render is not None
+        render = tool.render
+        file = await rest.call(request, lambda context: render(context, asked))
+        disposition = f'inline; filename="{file.name}"'
+        return Response(
+            file.data, media_type=file.media_type, headers={"Content-Disposition": disposition}
+        )
+
+
+def _account_routes(router: APIRouter, rest: Rest) -> None:
+    @router.get("/account", **query_docs("account"))
+    async def show(request: Request) -> Response:
+        """Balance, ways to pay, limits and the latest runs."""
+        return answered(await rest.tool(request, "account", dict(request.query_params)))
+
+    @router.get("/usage", **query_docs("account"))
+    async def usage(request: Request) -> Response:
+        """The account's runs, newest first; CSV with `Accept: text/csv`."""
+        asked = account.AccountInput.model_validate(dict(request.query_params))
+        page = await rest.call(request, lambda context: account.list_usage(context, asked))
+        if "text/csv" in request.headers.get("accept", ""):
+            return Response(account.usage_csv(page), media_type="text/csv")
+        return answered(page)
+
+    @router.get("/account/keys")
+    async def keys(request: Request) -> Response:
+        """The account's API keys, without their secrets."""
+        return answered(await rest.call(request, account.list_keys))
+
+    @router.post("/account/keys", status_code=201)
+    async def add_key(request: Request) -> Response:
+        """Another key for the same account."""
+        asked = account.NewKeyInput.model_validate(await read_body(request))
+        new = await rest.call(request, lambda context: account.add_key(context, asked))
+        return answered(new, status=201)
+
+    @router.delete("/account/keys/{key_id}", status_code=204)
+    async def revoke(request: Request, key_id: str) -> Response:
+        """Make a key worthless."""
+        await rest.call(request, lambda context: account.revoke_key(context, key_id))
+        return Response(status_code=204)
+
+
+def answered(answer: BaseModel, status: int = 200) -> Response:
+    """An answer as JSON."""
+    return Response(answer.model_dump_json(), status_code=status, media_type="application/json")
+
+
+def uploaded(stored: BaseModel) -> Response:
+    """201 for a new model, 200 for a known one or an upload address."""
+    assert isinstance(stored, upload_fmu.UploadOutput)
+    return answered(stored, status=201 if stored.id and not stored.already_known else 200)
+
+
+def _payment(status: BaseModel) -> Response:
+    plain = status.model_dump(mode="json")
+    return JSONResponse(plain, status_code=_PAY_STATUS[plain["status"]])
+
+
+async def _file(request: Request) -> bytes:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await request.body()
+    async with request.form(max_files=1, max_fields=4) as form:
+        file = form.get("file")
+        if file is None or isinstance(file, str):
+            raise OneSourceError
+        return await file.read()
+
+
+def _slice(request: Request) -> dict[str, Any]:
+    arguments: dict[str, Any] = dict(request.query_params)
+    named = request.query_params.getlist("variables")
+    if named:
+        split = [_COMMA.split(text) for text in named]
+        arguments["variables"] = [name.strip() for names in split for name in names]
+    if "format" not in arguments:
+        accepted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()
+        arguments["format"] = _FORMATS.get(accepted, "json")
+    return arguments
+
+
+_UPLOAD: Final = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        }
+    }
+}

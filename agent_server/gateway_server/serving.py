@@ -1,0 +1,72 @@
+"""Start the HTTP server: bind first, so that the port is known to whoever makes links."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway_server.app import create_app
+from gateway_server.compose import Address, address_of, compose
+from gateway_server.settings import Settings, SettingsError
+from gateway_tools.context import Gateway
+
+_BACKLOG = 2048
+
+
+def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
+    """The system and the application around it."""
+    gateway = compose(settings, address)
+    upload_bytes = settings.max_upload_mb * 2**20
+    return gateway, create_app(gateway, address.base_url, address.hosts, upload_bytes)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal ends it.
+
+    Raises:
+        SettingsError: a setting is wrong, or the port is taken.
+
+    """
+    with bound(settings) as sock:
+        address = address_of(settings, sock.getsockname()[1])
+        gateway, app = application(settings, address)
+        try:
+            print(f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)")  # noqa: T201
+            uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
+        finally:
+            close(gateway)
+
+
+def close(gateway: Gateway) -> None:
+    """End the simulations and give the database back."""
+    gateway.simulator.close()
+    gateway.database.close()
+
+
+def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    """Quiet, and patient at the end: running simulations may finish."""
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, lifespan="on"
+    )
+
+
+def bound(settings: Settings) -> socket.socket:
+    """A listening socket at HOST and PORT.
+
+    Raises:
+        SettingsError: they can't be used.
+
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or "can't be used"
+        raise SettingsError([f"PORT: {settings.host}:{settings.port}: {reason}"]) from error
+    return sock

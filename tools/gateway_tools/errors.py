@@ -1,0 +1,345 @@
+"""Every failure that a caller can see: its code, its HTTP status and what to do next.
+
+Layers raise their own exceptions; this table is the one place that says how a caller hears of them.
+A remedy is one sentence of ours, written for whoever made the call, often a language model. Text
+that came from outside, a misspelt name or its nearest neighbour, travels in details, never here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from gateway_library import exceptions as library
+from gateway_payments import exceptions as payments
+from gateway_payments.requirement import PaymentRequiredError
+from gateway_runs import exceptions as runs
+from gateway_simulation import exceptions as simulation
+from gateway_storage.blobs import BlobNotFoundError
+from gateway_tools import exceptions as tools
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one kind of failure looks from outside."""
+
+    code: str
+    status: int
+    remedy: str
+    retry_after_s: int | None = None
+
+
+_NAMES: Final = "Use one of details.nearest, or list all with describe_model."
+_OTHER_FILE: Final = "Send a valid FMU (FMI 2.0 or 3.0, a zip with modelDescription.xml)."
+_MODEL: Final = "The run cost nothing; change the start values, inputs or step, or check the model."
+
+FAILURES: Final[dict[type[Exception], Failure]] = {
+    # who and what
+    tools.UnauthorizedError: Failure(
+        "unauthorized", 401, "Send Authorization: Bearer <key>; POST /keys makes a key."
+    ),
+    payments.RevokedKeyError: Failure(
+        "key_revoked", 401, "Use another key of the account, or make one with POST /keys."
+    ),
+    payments.UnknownAccountError: Failure("unknown_account", 404, "Check the account's id."),
+    payments.UnknownKeyError: Failure("unknown_key", 404, "List the keys with GET /account/keys."),
+    tools.UnknownToolError: Failure("unknown_tool", 404, "Call one of details.tools."),
+    tools.CursorError: Failure("invalid_cursor", 422, "Pass next_cursor as it was given, or none."),
+    payments.InvalidCursorError: Failure(
+        "invalid_cursor", 422, "Pass next_cursor as it was given, or none."
+    ),
+    ValidationError: Failure(
+        "invalid_input", 422, "Correct the fields in details.problems and call again."
+    ),
+    tools.UnknownPathError: Failure(
+        "unknown_path", 404, "See /docs or /llms.txt for what there is."
+    ),
+    tools.NotJsonError: Failure(
+        "not_json", 422, "Send one JSON object with Content-Type: application/json."
+    ),
+    tools.NotUnderstoodError: Failure(
+        "not_understood",
+        422,
+        'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
+    ),
+    tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
+    # models
+    library.UnknownModelError: Failure(
+        "unknown_model", 404, "Use one of details.nearest, or search with list_library."
+    ),
+    library.AmbiguousModelError: Failure(
+        "ambiguous_model", 422, "Name one of details.candidates in full."
+    ),
+    library.ModelIdTakenError: Failure(
+        "model_id_taken", 409, "Another file holds this id; export the model again and resend it."
+    ),
+    library.TicketInvalidError: Failure(
+        "upload_ticket_invalid", 404, "Ask upload_fmu for a fresh upload address."
+    ),
+    tools.NotBase64Error: Failure(
+        "not_base64", 422, "Encode the whole file in standard base64, without line breaks."
+    ),
+    tools.OneSourceError: Failure(
+        "one_source", 422, "Give either content_base64 or path; over HTTP nothing gets an address."
+    ),
+    tools.PathNotReadableError: Failure(
+        "path_not_readable",
+        422,
+        "Over stdio, give a file in a folder passed with --allow; elsewhere send the bytes.",
+    ),
+    simulation.UploadTooLargeError: Failure(
+        "upload_too_large", 413, "Send a smaller FMU; leave resources out that the run won't need."
+    ),
+    simulation.NotAnArchiveError: Failure("not_a_zip", 422, _OTHER_FILE),
+    simulation.UnsafeArchiveError: Failure(
+        "unsafe_archive", 422, "Export again with plain files only, all inside the archive."
+    ),
+    simulation.ArchiveBombError: Failure(
+        "archive_bomb", 422, "Send an archive within the limit in details."
+    ),
+    simulation.MissingModelDescriptionError: Failure("no_model_description", 422, _OTHER_FILE),
+    simulation.ForbiddenXmlError: Failure(
+        "forbidden_xml", 422, "Remove DOCTYPE and entities from modelDescription.xml."
+    ),
+    simulation.InvalidModelDescriptionError: Failure(
+        "invalid_model_description",
+        422,
+        "Export the model again; details.problems says what fails.",
+    ),
+    simulation.UnsupportedFmiVersionError: Failure(
+        "unsupported_fmi_version", 422, "Export the model as FMI 2.0 or 3.0."
+    ),
+    simulation.UnsupportedPlatformError: Failure(
+        "unsupported_platform", 422, "Export with the binaries of details.needed (Linux)."
+    ),
+    simulation.SourceOnlyModelError: Failure(
+        "source_only_model", 422, "Export with a compiled Linux binary; sources aren't built here."
+    ),
+    simulation.UnsupportedKindError: Failure(
+        "unsupported_kind",
+        422,
+        "Export for Co-Simulation or Model Exchange, standing alone without the authoring tool.",
+    ),
+    simulation.ModelFolderError: Failure(
+        "model_damaged", 500, "Upload the FMU again, then repeat the call."
+    ),
+    # the request
+    tools.NothingToRunError: Failure(
+        "nothing_to_run", 422, "Give fmu_id, or a paid quote_id or payment_token."
+    ),
+    simulation.UnknownVariableError: Failure("unknown_variable", 422, _NAMES),
+    simulation.UnknownKpiError: Failure(
+        "unknown_kpi", 422, "Write <variable>_<statistic> with names out of details."
+    ),
+    simulation.InvalidKpiError: Failure(
+        "invalid_kpi", 422, "Change the KPI as details says, or leave it out."
+    ),
+    simulation.NotSettableError: Failure(
+        "not_settable", 422, "Set parameters, inputs and start values only; see describe_model."
+    ),
+    simulation.WrongTypeError: Failure(
+        "wrong_type", 422, "Give a value of the type in details.expected."
+    ),
+    simulation.OutOfRangeError: Failure(
+        "out_of_range", 422, "Give a value between details.min and details.max."
+    ),
+    simulation.InvalidInputSignalError: Failure(
+        "invalid_input_signal",
+        422,
+        "Give time and values of equal length, finite, time strictly increasing.",
+    ),
+    simulation.InvalidTimeError: Failure(
+        "invalid_time", 422, "Give finite times with start_time < stop_time and step > 0."
+    ),
+    simulation.InvalidCommunicationStepError: Failure(
+        "invalid_communication_step", 422, "Make step an integer multiple of communication_step."
+    ),
+    simulation.TooMuchOutputError: Failure(
+        "too_much_output", 422, "Enlarge step, shorten the run or record fewer outputs."
+    ),
+    simulation.UnsupportedOutputError: Failure(
+        "unsupported_output", 422, "Record numeric and boolean variables only."
+    ),
+    simulation.UnavailableModeError: Failure(
+        "unavailable_mode", 422, "Use one of details.kinds as mode, or auto."
+    ),
+    simulation.InvalidSolverError: Failure(
+        "invalid_solver", 422, "Name a solver only for model_exchange; see details."
+    ),
+    simulation.UnavailableEngineError: Failure(
+        "unavailable_engine", 422, "Use engine auto, or one of details.available."
+    ),
+    simulation.UnknownDisplayUnitError: Failure(
+        "unknown_display_unit", 422, "Use one of details.known, or leave the unit as it is."
+    ),
+    simulation.DuplicateNameError: Failure("duplicate_name", 422, "Name each thing once."),
+    # the run
+    simulation.RunTimeoutError: Failure(
+        "timeout", 504, "Shorten the run, enlarge the step or loosen the tolerance."
+    ),
+    simulation.ModelCrashedError: Failure("model_crashed", 422, _MODEL),
+    simulation.ModelExitedError: Failure("model_exited", 422, _MODEL),
+    simulation.OutOfMemoryError: Failure(
+        "out_of_memory", 422, "Record fewer outputs or points, or use a smaller model."
+    ),
+    simulation.NonFiniteValueError: Failure("non_finite_value", 422, _MODEL),
+    simulation.ModelFailedError: Failure("model_failed", 422, _MODEL),
+    simulation.ModelTerminatedError: Failure(
+        "model_terminated", 422, "End the run before details.time, or change the start values."
+    ),
+    simulation.EventIterationError: Failure("events_never_settle", 422, _MODEL),
+    simulation.StepRefusedError: Failure(
+        "step_refused", 422, "Use a smaller communication_step, or Model Exchange."
+    ),
+    simulation.SolverFailedError: Failure(
+        "solver_failed", 422, "Loosen the tolerance, use another solver, or check the inputs."
+    ),
+    simulation.TooManyEventsError: Failure(
+        "too_many_events", 422, "Shorten the run, or change what makes the model chatter."
+    ),
+    simulation.InvalidResultError: Failure("invalid_result", 422, _MODEL),
+    simulation.RunnerLostError: Failure(
+        "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
+    ),
+    simulation.SimulatorClosedError: Failure(
+        "shutting_down", 503, "Nothing was charged; repeat the call soon.", retry_after_s=5
+    ),
+    tools.RunSettledError: Failure("runner_lost", 503, "Nothing was charged; repeat the call."),
+    # results
+    runs.UnknownResultError: Failure(
+        "unknown_result", 404, "Use a result_id of this account; old results are deleted."
+    ),
+    BlobNotFoundError: Failure("unknown_result", 404, "Run the simulation again."),
+    runs.UnknownColumnError: Failure(
+        "unknown_column", 422, "Use one of details.nearest: only recorded outputs can be read."
+    ),
+    runs.EmptyWindowError: Failure(
+        "empty_window", 422, "Choose from and to between details.start and details.end."
+    ),
+    runs.IdempotencyConflictError: Failure(
+        "idempotency_conflict", 409, "Use a new idempotency_key for another request."
+    ),
+    runs.RunInProgressError: Failure(
+        "run_in_progress", 409, "Repeat the call in a moment with the same key.", retry_after_s=1
+    ),
+    # money
+    PaymentRequiredError: Failure(
+        "payment_required", 402, "Pay one of the offers with the pay tool, then repeat the call."
+    ),
+    tools.OnePaymentError: Failure(
+        "one_payment", 422, "Name one thing to pay: quote_id, session_id or fmu_id."
+    ),
+    payments.UnknownQuoteError: Failure(
+        "unknown_quote", 404, "Ask for a quote with the account that wants to run."
+    ),
+    payments.QuoteExpiredError: Failure(
+        "quote_expired", 409, "Ask for a new quote with the same input."
+    ),
+    payments.UnknownSessionError: Failure(
+        "unknown_session", 404, "Use the session_id of a payment that this account began."
+    ),
+    payments.OfferUnavailableError: Failure(
+        "offer_unavailable", 422, "Choose one of details.available."
+    ),
+    payments.PaymentTokenInvalidError: Failure(
+        "payment_token_invalid", 409, "Claim the token with pay and this account's quote_id."
+    ),
+    payments.PaymentTokenSpentError: Failure(
+        "payment_token_spent", 409, "Each token pays for one run: get a quote and pay again."
+    ),
+    payments.PaymentTokenExpiredError: Failure(
+        "payment_token_expired",
+        409,
+        "Claim it again: call pay with the same quote_id, then repeat.",
+    ),
+    payments.RequestExhaustedError: Failure(
+        "payment_exhausted", 409, "The model failed too often; get a quote for another request."
+    ),
+    payments.PaymentTooSmallError: Failure(
+        "payment_too_small", 409, "Get a quote for this request, or run the one that was paid."
+    ),
+    payments.InsufficientFundsError: Failure(
+        "insufficient_funds", 409, "Choose another offer, or ask the operator for credits."
+    ),
+    payments.InsufficientCreditsError: Failure(
+        "insufficient_credits", 409, "Choose another offer, or ask the operator for credits."
+    ),
+    payments.TransferConflictError: Failure(
+        "transfer_conflict", 409, "Use a new id for another transfer."
+    ),
+    payments.WebhookSignatureError: Failure(
+        "webhook_signature", 400, "Check STRIPE_WEBHOOK_SECRET and the machine's clock."
+    ),
+    payments.StripeUnavailableError: Failure(
+        "stripe_unavailable", 503, "Nothing was charged; repeat the call soon.", retry_after_s=5
+    ),
+}
+
+UNEXPECTED: Final = Failure(
+    "internal_error", 500, "Repeat the call; if it fails again, report the time and the tool."
+)
+
+_MAX_PROBLEMS: Final = 8
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One failure as a caller hears it."""
+
+    failure: Failure
+    message: str
+    details: dict[str, Any]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The object that every door delivers."""
+        common = {
+            "code": self.failure.code,
+            "message": self.message,
+            "remedy": self.failure.remedy,
+        }
+        if self.failure.code == "payment_required":
+            return {**common, **self.details}
+        return {**common, "details": self.details}
+
+
+def failure_of(error: BaseException) -> Failure:
+    """How `error` looks from outside; a class that nobody listed is a bug and says nothing."""
+    return next((FAILURES[c] for c in type(error).__mro__ if c in FAILURES), UNEXPECTED)
+
+
+def problem(error: BaseException, arguments: type[BaseModel] | None = None) -> Problem:
+    """All that a caller is told of `error`; `arguments`: the model they were checked against."""
+    failure = failure_of(error)
+    if failure is UNEXPECTED:
+        _log.error("unexpected_error", exc_info=error)
+        return Problem(failure, "something went wrong on our side", {})
+    if isinstance(error, PaymentRequiredError):
+        return Problem(failure, str(error), error.requirement.as_dict())
+    if isinstance(error, ValidationError):
+        return Problem(failure, "the arguments don't fit", _field_problems(error, arguments))
+    return Problem(failure, str(error), dict(getattr(error, "details", {})))
+
+
+def _field_problems(error: ValidationError, arguments: type[BaseModel] | None) -> dict[str, Any]:
+    problems = [_field_problem(mistake) for mistake in error.errors(include_url=False)]
+    details: dict[str, Any] = {"problems": problems[:_MAX_PROBLEMS]}
+    unknown = [p["field"] for p in problems if p["problem"].startswith("Extra inputs")]
+    if unknown and arguments is not None:
+        known = list(arguments.model_fields)
+        details["nearest"] = {
+            name[:64]: difflib.get_close_matches(name[:64], known, n=3, cutoff=0.4)
+            for name in unknown[:_MAX_PROBLEMS]
+        }
+    return details
+
+
+def _field_problem(mistake: Any) -> dict[str, str]:  # noqa: ANN401  pydantic's ErrorDetails
+    field = ".".join(str(part) for part in mistake["loc"])[:200]
+    return {"field": field, "problem": str(mistake["msg"])[:300]}
