@@ -197,7 +197,7 @@ class ModelFailedError(RunError):
 
 
 class ModelTerminatedError(RunError):
-    """The model asked to end the simulation before the stop time. `details`: time, log."""
+    """The model asked to end the simulation before its first point. `details`: time, log."""
 
     models_fault = True
 
@@ -230,6 +230,10 @@ class InvalidResultError(RunError):
     """The process of the run left a result that contradicts itself: the model wrote over it."""
 
     models_fault = True
+
+
+class EngineFailedError(RunError):
+    """The engine itself failed, not the model: a mistake of ours. `details`: reason."""
 
 
 class RunnerLostError(RunError):

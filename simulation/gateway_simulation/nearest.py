@@ -14,7 +14,7 @@ def nearest(name: str, candidates: Iterable[str], most: int = 5) -> tuple[str, .
         {candidate: candidate.casefold() for candidate in candidates},
         scorer=fuzz.WRatio,
         limit=most,
-        score_cutoff=40,
+        score_cutoff=0,
     )
     ranked = sorted(found, key=lambda match: (-match[1], len(match[2]), match[2]))
     return tuple(match[2] for match in ranked)

@@ -67,6 +67,7 @@ def downsample(trajectory: Trajectory, points: int) -> Trajectory:
         wall_ms=trajectory.wall_ms,
         engine=trajectory.engine,
         warnings=trajectory.warnings,
+        terminated_at=trajectory.terminated_at,
     )
 
 

@@ -22,7 +22,8 @@ class Trajectory:
     time, the values before and after. `values` has shape (n, outputs), its columns named by
     `names`, each in the unit `units` gives (None: none declared). Booleans are 0 and 1,
     enumerations their numbers. Columns in `discrete` hold their value until the next row and are
-    never interpolated. `accuracy` is the same run, solved more finely, where that was asked for.
+    never interpolated. `terminated_at` is when the model ended the simulation by itself, before the
+    stop time [s]. `accuracy` is the same run, solved more finely, where that was asked for.
     """
 
     time: Samples
@@ -35,6 +36,7 @@ class Trajectory:
     wall_ms: float = 0.0
     engine: dict[str, str | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    terminated_at: float | None = None
     accuracy: Trajectory | None = None
 
     @property

@@ -51,7 +51,7 @@ _COMMON: Final[dict[tuple[int, ...], dict[str, float | tuple[float, float]]]] = 
     _ACCELERATION: {"m/s2": 1, "m/s^2": 1, "g": 9.80665},
     _AREA: {"m2": 1, "cm2": 1e-4, "mm2": 1e-6},
     _VOLUME: {"m3": 1, "l": 1e-3, "L": 1e-3, "ml": 1e-6, "cm3": 1e-6},
-    _VOLUME_FLOW: {"m3/s": 1, "m3/h": 1 / 3600, "l/s": 1e-3, "l/min": 1e-3 / 60, "L/min": 1e-3 / 60},
+    _VOLUME_FLOW: {"m3/s": 1, "m3/h": 1 / 3600, "l/s": 1e-3, "l/min": 1e-3 / 60},
     _ANGLE: {"rad": 1, "deg": math.pi / 180, "rev": 2 * math.pi},
     _ANGULAR: {
         "rad/s": 1, "deg/s": math.pi / 180, "rev/s": 2 * math.pi, "rev/min": math.pi / 30,

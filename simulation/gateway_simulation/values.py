@@ -49,7 +49,7 @@ def start_values(
     for variable in variables:
         if not _takes_start(variable):
             raise _not_settable(variable, "takes no start value")
-    structural = {
+    structural: dict[int | None, Scalar] = {
         v.value_reference: checked(v, asked[v.name])
         for v in variables
         if v.causality == "structuralParameter"
@@ -94,7 +94,7 @@ def _takes_start(variable: Variable) -> bool:
 
 
 def _shapes(
-    description: ModelDescription, structural: Mapping[int, Scalar]
+    description: ModelDescription, structural: Mapping[int | None, Scalar]
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays whose structural parameters are given."""
     changed: dict[str, tuple[int, ...]] = {}

@@ -1,0 +1,124 @@
+"""The server's side of one zygote: start it, hand it runs, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway_simulation.exceptions import RunnerLostError
+
+_START_S: Final = 30.0
+_END_S: Final = 5.0
+_LOG_TAIL: Final = 1000
+_BOOT: Final = (
+    "import sys; sys.path.append(sys.argv[2]); "
+    "from gateway_simulation.zygote import main; main(int(sys.argv[1]))"
+)
+
+
+class Worker:
+    """A running zygote. Raises RunnerLostError where it can't be started or spoken to."""
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="fmu-gateway-"))
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs, (self._home / "zygote.log").open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                    _command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._home,
+                    env=_environment(self._home),
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._control.close()
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise
+        self._await_ready()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """An empty folder for one run to work in, removed afterwards."""
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._home))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def send(self, told: Mapping[str, object], descriptors: tuple[int, ...]) -> None:
+        """Hand over one run."""
+        try:
+            with self._lock:
+                socket.send_fds(self._control, [json.dumps(told).encode()], descriptors)
+        except OSError as error:
+            msg = "the process that runs models is gone"
+            raise RunnerLostError(msg) from error
+
+    def close(self) -> None:
+        """End the process and everything that runs in it, remove its folder."""
+        with self._lock, contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with self._lock:
+            self._control.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _await_ready(self) -> None:
+        self._control.settimeout(_START_S)
+        try:
+            ready = self._control.recv(16)
+        except OSError:
+            ready = b""
+        self._control.settimeout(None)
+        if not ready:
+            tail = (self._home / "zygote.log").read_bytes()[-_LOG_TAIL:]
+            self._process.kill()
+            self.close()
+            msg = "the process that runs models didn't start"
+            raise RunnerLostError(msg, {"log": tail.decode("utf-8", "replace")})
+
+
+def _command(descriptor: int) -> list[str]:
+    """Isolated from the caller's environment and folder; our own package must still be found."""
+    packages = str(Path(__file__).resolve().parent.parent)
+    return [sys.executable, "-I", "-c", _BOOT, str(descriptor), packages]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """All that models may know of where they run: no secret is in it."""
+    made = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+    path = os.environ.get("LD_LIBRARY_PATH")
+    return made | ({"LD_LIBRARY_PATH": path} if path else {})

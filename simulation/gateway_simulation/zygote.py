@@ -1,0 +1,170 @@
+"""The process that forks one child for each run.
+
+Started afresh by the server with an environment made for it, it imports FMPy and numpy once and
+then only waits: for runs on its control socket, for children to end, for deadlines. It reads
+nothing that an FMU wrote. When the server goes away it ends, and with it every child.
+
+A run arrives as one message on the control socket: JSON (`folder`, `timeout_s`, `memory_bytes`) and
+four descriptors: the order, the result block, the log, and a socket on which the outcome is told
+once: JSON with `signal`, `exit_status`, `timed_out`, `peak_bytes`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway_simulation import child
+from gateway_simulation.engine.prototypes import prepare
+
+READY: Final = b"ready"
+DESCRIPTORS: Final = 4
+MESSAGE_BYTES: Final = 4096
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+@dataclass(slots=True)
+class _Running:
+    """A child that hasn't been reaped, so that its process id can't be anybody else's."""
+
+    pid: int
+    handle: int
+    deadline: float
+    outcome: socket.socket
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class _Zygote:
+    control: socket.socket
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    running: dict[int, _Running] = field(default_factory=dict)
+
+    def serve(self) -> None:
+        """Until the server closes its end."""
+        self.selector.register(self.control, selectors.EVENT_READ)
+        self.control.send(READY)
+        while True:
+            for key, _ in self.selector.select(self._patience()):
+                if key.fileobj is self.control:
+                    if not self._begin():
+                        return
+                else:
+                    self._end(self.running[key.fd])
+            self._enforce_deadlines()
+
+    def stop(self) -> None:
+        """Kill what still runs."""
+        for run in list(self.running.values()):
+            _kill(run)
+            self._end(run)
+
+    def _patience(self) -> float | None:
+        if not self.running:
+            return None
+        first = min(run.deadline for run in self.running.values())
+        return max(0.0, first - time.monotonic())
+
+    def _begin(self) -> bool:
+        """Fork a child for the next run; False when the server has gone."""
+        message, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, DESCRIPTORS)
+        if not message:
+            return False
+        told = json.loads(message)
+        order, result, log, reply = descriptors
+        assignment = child.Assignment(
+            order=order,
+            result=result,
+            log=log,
+            folder=told["folder"],
+            cpu_s=int(told["timeout_s"]) + 2,
+            memory_bytes=told["memory_bytes"],
+        )
+        parent = os.getpid()
+        outcome = socket.socket(fileno=reply)
+        pid = os.fork()
+        if pid == 0:
+            child.main(assignment, parent)
+        for descriptor in (order, result, log):
+            os.close(descriptor)
+        handle = os.pidfd_open(pid)
+        deadline = time.monotonic() + told["timeout_s"]
+        self.running[handle] = _Running(pid, handle, deadline, outcome)
+        self.selector.register(handle, selectors.EVENT_READ)
+        return True
+
+    def _end(self, run: _Running) -> None:
+        """Reap a child that ended, and whatever it left behind; tell the server."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(run.pid, 0)
+        self.selector.unregister(run.handle)
+        os.close(run.handle)
+        del self.running[run.handle]
+        self._kill_orphans()
+        died = os.WIFSIGNALED(status)
+        outcome = {
+            "signal": os.WTERMSIG(status) if died else None,
+            "exit_status": None if died else os.WEXITSTATUS(status),
+            "timed_out": run.timed_out,
+            "peak_bytes": usage.ru_maxrss * 1024,
+        }
+        with contextlib.suppress(OSError):
+            run.outcome.send(json.dumps(outcome).encode())
+        run.outcome.close()
+
+    def _enforce_deadlines(self) -> None:
+        now = time.monotonic()
+        for run in self.running.values():
+            if run.deadline <= now:
+                run.timed_out = True
+                run.deadline = float("inf")
+                _kill(run)
+
+    def _kill_orphans(self) -> None:
+        """Processes that a child forked and left: they are ours now, and nobody's run."""
+        known = {run.pid for run in self.running.values()}
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123
+            orphans = [int(pid) for pid in file.read().split() if int(pid) not in known]
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def _kill(run: _Running) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(run.handle, signal.SIGKILL)
+
+
+def main(descriptor: int) -> None:
+    """Serve on the control socket `descriptor` until its other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(
+        ImportError, OSError
+    ):  # not on every machine: euler and rk4 still work
+        from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
+    child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prepare()
+    gc.collect()
+    gc.freeze()
+    zygote = _Zygote(socket.socket(fileno=descriptor))
+    try:
+        zygote.serve()
+    finally:
+        zygote.stop()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
