@@ -21,7 +21,7 @@ class LibraryHook(BuildHookInterface[Any]):
         return [] if system_compiler() else ["ziglang"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Build what is out of date, and add it to the wheel, which then fits this platform only."""
+        """Build what is out of date and add it to the wheel, which then fits this platform."""
         self._find_package()
         from gateway_library.build import build_library, built_folder  # noqa: PLC0415
         from gateway_library.sources import models_folder  # noqa: PLC0415

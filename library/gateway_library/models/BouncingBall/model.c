@@ -1,7 +1,10 @@
 /* Free flight between impacts with a restitution e: v+ = -e v-. */
 #include <float.h>
+#include <math.h>
 
 #include "model.h"
+
+#define SLOWEST 1e-9 /* m/s: flights any shorter would be lost in the resolution of time */
 
 void equations(Variables *m)
 {
@@ -18,7 +21,7 @@ void event(Variables *m, Event *e)
         return;
     m->h = 0;
     m->v = -m->e * m->v;
-    if (m->v <= m->v_min) {
+    if (m->v <= fmax(m->v_min, SLOWEST)) {
         m->v = 0;
         m->resting = 1;
     }
