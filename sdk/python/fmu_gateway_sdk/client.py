@@ -1,0 +1,255 @@
+"""The two clients: the same conversations, held by blocking or by asynchronous input and output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+
+import httpx
+
+from fmu_gateway_sdk import flows
+from fmu_gateway_sdk.exceptions import GatewayError, UnreachableError
+from fmu_gateway_sdk.fallback import LocalSimulator, Outcome, fits_fallback, locally, remotely
+from fmu_gateway_sdk.keys import KeyStore
+from fmu_gateway_sdk.request import SimulateRequest
+from fmu_gateway_sdk.session import Session
+from fmu_gateway_sdk.wire import Flow, Reply, Sent
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT_S: Final = 60.0
+
+
+def _blocking(
+    flow: Callable[Concatenate[Session, P], Flow[T]],
+) -> Callable[Concatenate[FMUGatewayClient, P], T]:
+    @wraps(flow)
+    def method(client: FMUGatewayClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return client.hold(flow(client.session, *args, **kwargs))
+
+    return method
+
+
+def _awaiting(
+    flow: Callable[Concatenate[Session, P], Flow[T]],
+) -> Callable[Concatenate[AsyncFMUGatewayClient, P], Coroutine[Any, Any, T]]:
+    @wraps(flow)
+    async def method(client: AsyncFMUGatewayClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client.hold(flow(client.session, *args, **kwargs))
+
+    return method
+
+
+class FMUGatewayClient:
+    """Speaks to a gateway; each method blocks until it has answered.
+
+    `gateway_url`: "auto" takes FMU_GATEWAY_URL, else this machine's gateway, else
+    PUBLIC_GATEWAY_URL. `key`: else FMU_GATEWAY_KEY, else the one kept for this gateway (under
+    `key_name`, its URL by default) in `keys`, else a new one that is kept. Use it in a `with`
+    block, or `close()` it. All methods raise GatewayError; see its subclasses.
+    """
+
+    def __init__(
+        self,
+        gateway_url: str = "auto",
+        key: str | None = None,
+        *,
+        keys: KeyStore | None = None,
+        key_name: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.session = Session(gateway_url, key, keys or KeyStore(), key_name)
+        self._http = httpx.Client(timeout=timeout_s)
+
+    find_url = _blocking(flows.find_url)
+    health = _blocking(flows.health)
+    library = _blocking(flows.library)
+    describe = _blocking(flows.describe)
+    variables = _blocking(flows.variables)
+    upload_fmu = _blocking(flows.upload_fmu)
+    upload_fmu_smart = _blocking(flows.upload_fmu_smart)
+    uploads = _blocking(flows.uploads)
+    remove_fmu = _blocking(flows.remove_fmu)
+    quote = _blocking(flows.quote)
+    payment_requirement = _blocking(flows.payment_requirement)
+    pay = _blocking(flows.pay)
+    payment = _blocking(flows.payment)
+    simulate = _blocking(flows.simulate)
+    result = _blocking(flows.result)
+    csv = _blocking(flows.csv)
+    plot = _blocking(flows.plot)
+    parquet = _blocking(flows.parquet)
+    account = _blocking(flows.account)
+    usage = _blocking(flows.usage)
+    api_key = _blocking(flows.api_key)
+    keys = _blocking(flows.keys)
+    add_key = _blocking(flows.add_key)
+    revoke_key = _blocking(flows.revoke_key)
+
+    def simulate_with_fallback(
+        self,
+        request: SimulateRequest | Mapping[str, Any],
+        local_simulator: LocalSimulator | None = None,
+    ) -> Outcome:
+        """Run at the gateway; on this machine where none can be had. Says which, and why.
+
+        A request that the gateway refuses, or that costs money, is not run elsewhere: it raises.
+        """
+        try:
+            return remotely(*self.hold(flows.simulate_fully(self.session, request)))
+        except GatewayError as error:
+            if not fits_fallback(error):
+                raise
+            return locally(request, local_simulator, error)
+
+    def hold(self, flow: Flow[T]) -> T:
+        """Hold a conversation to its end."""
+        try:
+            sent = next(flow)
+            while True:
+                try:
+                    reply = self._exchange(sent)
+                except UnreachableError as error:
+                    sent = flow.throw(error)
+                else:
+                    sent = flow.send(reply)
+        except StopIteration as end:
+            ended: T = end.value
+            return ended
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        """For a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def _exchange(self, sent: Sent) -> Reply:
+        try:
+            return _reply(self._http.request(**_arguments(sent)))
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise UnreachableError(_origin(sent), _reason(error)) from error
+
+
+class AsyncFMUGatewayClient:
+    """Speaks to a gateway; each method is awaited. Takes what FMUGatewayClient takes."""
+
+    def __init__(
+        self,
+        gateway_url: str = "auto",
+        key: str | None = None,
+        *,
+        keys: KeyStore | None = None,
+        key_name: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.session = Session(gateway_url, key, keys or KeyStore(), key_name)
+        self._http = httpx.AsyncClient(timeout=timeout_s)
+
+    find_url = _awaiting(flows.find_url)
+    health = _awaiting(flows.health)
+    library = _awaiting(flows.library)
+    describe = _awaiting(flows.describe)
+    variables = _awaiting(flows.variables)
+    upload_fmu = _awaiting(flows.upload_fmu)
+    upload_fmu_smart = _awaiting(flows.upload_fmu_smart)
+    uploads = _awaiting(flows.uploads)
+    remove_fmu = _awaiting(flows.remove_fmu)
+    quote = _awaiting(flows.quote)
+    payment_requirement = _awaiting(flows.payment_requirement)
+    pay = _awaiting(flows.pay)
+    payment = _awaiting(flows.payment)
+    simulate = _awaiting(flows.simulate)
+    result = _awaiting(flows.result)
+    csv = _awaiting(flows.csv)
+    plot = _awaiting(flows.plot)
+    parquet = _awaiting(flows.parquet)
+    account = _awaiting(flows.account)
+    usage = _awaiting(flows.usage)
+    api_key = _awaiting(flows.api_key)
+    keys = _awaiting(flows.keys)
+    add_key = _awaiting(flows.add_key)
+    revoke_key = _awaiting(flows.revoke_key)
+
+    async def simulate_with_fallback(
+        self,
+        request: SimulateRequest | Mapping[str, Any],
+        local_simulator: LocalSimulator | None = None,
+    ) -> Outcome:
+        """As FMUGatewayClient's; the local simulator runs on a thread."""
+        try:
+            return remotely(*await self.hold(flows.simulate_fully(self.session, request)))
+        except GatewayError as error:
+            if not fits_fallback(error):
+                raise
+            return await asyncio.to_thread(locally, request, local_simulator, error)
+
+    async def hold(self, flow: Flow[T]) -> T:
+        """Hold a conversation to its end."""
+        try:
+            sent = next(flow)
+            while True:
+                try:
+                    reply = await self._exchange(sent)
+                except UnreachableError as error:
+                    sent = flow.throw(error)
+                else:
+                    sent = flow.send(reply)
+        except StopIteration as end:
+            ended: T = end.value
+            return ended
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        """For an `async with` block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def _exchange(self, sent: Sent) -> Reply:
+        try:
+            return _reply(await self._http.request(**_arguments(sent)))
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise UnreachableError(_origin(sent), _reason(error)) from error
+
+
+def _arguments(sent: Sent) -> dict[str, Any]:
+    call = sent.call
+    arguments: dict[str, Any] = {
+        "method": call.method,
+        "url": sent.url,
+        "headers": sent.headers,
+        "params": list(call.query),
+    }
+    if call.body is not None:
+        arguments["json"] = call.body
+    if call.file is not None:
+        arguments["files"] = {"file": ("model.fmu", call.file, "application/octet-stream")}
+    if sent.timeout_s is not None:
+        arguments["timeout"] = sent.timeout_s
+    return arguments
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.content, response.headers.get("retry-after"))
+
+
+def _origin(sent: Sent) -> str:
+    return sent.url.removesuffix(sent.call.path)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
