@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from gateway_a2a.calls import Call, call_of
 from gateway_tools.context import Context
 from gateway_tools.errors import Problem, problem
-from gateway_tools.registry import TOOLS, tool_named
+from gateway_tools.registry import tool_named
 from gateway_tools.tool import File
 
 _JSON: Final = "application/json"
@@ -36,14 +36,13 @@ class Executor(AgentExecutor):
             task = new_task_from_user_message(message)
             await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task.id, task.context_id)
-        call: Call | None = None
         try:
             call = call_of(message, context.current_task)
             await updater.start_work()
             caller = self._context_for(context.call_context.state)
             answer, file = await to_thread.run_sync(_called, caller, call)
         except Exception as error:  # noqa: BLE001  every failure is told in the task
-            await _tell(updater, _problem(error, call))
+            await _tell(updater, problem(error))
             return
         await _deliver(updater, call, answer, file)
 
@@ -57,11 +56,6 @@ class Executor(AgentExecutor):
 def _called(context: Context, call: Call) -> tuple[BaseModel, File | None]:
     tool = tool_named(call.skill)
     return tool.call(context, call.arguments), tool.file(context, call.arguments)
-
-
-def _problem(error: Exception, call: Call | None) -> Problem:
-    tool = TOOLS.get(call.skill) if call else None
-    return problem(error, tool.input if tool else None)
 
 
 async def _tell(updater: TaskUpdater, failure: Problem) -> None:

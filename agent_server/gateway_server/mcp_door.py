@@ -94,7 +94,7 @@ def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.Cal
         answer = tool_named(name).call(context, arguments)
         file = tool.file(context, arguments) if tool else None
     except Exception as error:  # noqa: BLE001  every failure is told to the model
-        return _told(problem(error, tool.input if tool else None).body, is_error=True)
+        return _told(problem(error).body, is_error=True)
     result = _told(answer.model_dump(mode="json"), is_error=False)
     if file is not None:
         result.content.append(_block(file))

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from gateway_tools.errors import Problem, problem
+from gateway_tools.errors import problem
 
 
-def respond(error: Exception, arguments: type[BaseModel] | None = None) -> JSONResponse:
-    """The answer for `error`; `arguments`: the model that the request was checked against."""
-    return rendered(problem(error, arguments))
-
-
-def rendered(told: Problem) -> JSONResponse:
-    """A problem as a response."""
+def respond(error: Exception) -> JSONResponse:
+    """The answer for `error`."""
+    told = problem(error)
     failure = told.failure
     body: dict[str, Any] = {
         "type": f"urn:fmu-gateway:{failure.code}",

@@ -18,6 +18,7 @@ from gateway_tools import account, describe_model, models, upload_fmu
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.exceptions import OneSourceError
 from gateway_tools.get_result import MEDIA_TYPES
+from gateway_tools.parsing import parsed
 from gateway_tools.registry import TOOLS
 
 _COMMA: Final = re.compile(r",(?![^\[(]*[\])])")  # not the one in x[1,2]
@@ -76,7 +77,7 @@ def _library_routes(router: APIRouter, rest: Rest) -> None:
     @router.get("/fmus")
     async def uploads(request: Request) -> Response:
         """One's own uploads."""
-        asked = models.UploadsInput.model_validate(dict(request.query_params))
+        asked = parsed(models.UploadsInput, dict(request.query_params))
         return answered(await rest.call(request, lambda c: models.list_uploads(c, asked)))
 
     @router.get("/fmus/{fmu_id}", **query_docs("describe_model"))
@@ -88,9 +89,7 @@ def _library_routes(router: APIRouter, rest: Rest) -> None:
     @router.get("/fmus/{fmu_id}/variables", **query_docs("describe_model"))
     async def variables(request: Request, fmu_id: str) -> Response:
         """A page of a model's variables."""
-        asked = describe_model.VariableQuery.model_validate(
-            {**request.query_params, "fmu_id": fmu_id}
-        )
+        asked = parsed(describe_model.VariableQuery, {**request.query_params, "fmu_id": fmu_id})
         return answered(await rest.call(request, lambda c: describe_model.list_variables(c, asked)))
 
     @router.delete("/fmus/{fmu_id}", status_code=204)
@@ -135,7 +134,7 @@ def _run_routes(router: APIRouter, rest: Rest) -> None:
         """A result, or a slice of it, in the format of `?format=` or the Accept header."""
         arguments = {**_slice(request), "result_id": result_id}
         tool = TOOLS["get_result"]
-        asked = tool.input.model_validate(arguments)
+        asked = parsed(tool.input, arguments)
         if arguments.get("format", "json") == "json":
             return answered(await rest.call(request, lambda context: tool.handle(context, asked)))
         assert tool.render is not None
@@ -156,7 +155,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
     @router.get("/usage", **query_docs("account"))
     async def usage(request: Request) -> Response:
         """The account's runs, newest first; CSV with `Accept: text/csv`."""
-        asked = account.AccountInput.model_validate(dict(request.query_params))
+        asked = parsed(account.AccountInput, dict(request.query_params))
         page = await rest.call(request, lambda context: account.list_usage(context, asked))
         if "text/csv" in request.headers.get("accept", ""):
             return Response(account.usage_csv(page), media_type="text/csv")
@@ -170,7 +169,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/account/keys", status_code=201)
     async def add_key(request: Request) -> Response:
         """Another key for the same account."""
-        asked = account.NewKeyInput.model_validate(await read_body(request))
+        asked = parsed(account.NewKeyInput, await read_body(request))
         new = await rest.call(request, lambda context: account.add_key(context, asked))
         return answered(new, status=201)
 

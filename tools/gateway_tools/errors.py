@@ -7,12 +7,10 @@ that came from outside, a misspelt name or its nearest neighbour, travels in det
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ValidationError
 
 from gateway_library import exceptions as library
 from gateway_payments import exceptions as payments
@@ -52,7 +50,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.InvalidCursorError: Failure(
         "invalid_cursor", 422, "Pass next_cursor as it was given, or none."
     ),
-    ValidationError: Failure(
+    tools.InvalidInputError: Failure(
         "invalid_input", 422, "Correct the fields in details.problems and call again."
     ),
     tools.UnknownPathError: Failure(
@@ -283,8 +281,6 @@ UNEXPECTED: Final = Failure(
     "internal_error", 500, "Repeat the call; if it fails again, report the time and the tool."
 )
 
-_MAX_PROBLEMS: Final = 8
-
 _log = structlog.get_logger()
 
 
@@ -314,32 +310,12 @@ def failure_of(error: BaseException) -> Failure:
     return next((FAILURES[c] for c in type(error).__mro__ if c in FAILURES), UNEXPECTED)
 
 
-def problem(error: BaseException, arguments: type[BaseModel] | None = None) -> Problem:
-    """All that a caller is told of `error`; `arguments`: the model they were checked against."""
+def problem(error: BaseException) -> Problem:
+    """All that a caller is told of `error`."""
     failure = failure_of(error)
     if failure is UNEXPECTED:
         _log.error("unexpected_error", exc_info=error)
         return Problem(failure, "something went wrong on our side", {})
     if isinstance(error, PaymentRequiredError):
         return Problem(failure, str(error), error.requirement.as_dict())
-    if isinstance(error, ValidationError):
-        return Problem(failure, "the arguments don't fit", _field_problems(error, arguments))
     return Problem(failure, str(error), dict(getattr(error, "details", {})))
-
-
-def _field_problems(error: ValidationError, arguments: type[BaseModel] | None) -> dict[str, Any]:
-    problems = [_field_problem(mistake) for mistake in error.errors(include_url=False)]
-    details: dict[str, Any] = {"problems": problems[:_MAX_PROBLEMS]}
-    unknown = [p["field"] for p in problems if p["problem"].startswith("Extra inputs")]
-    if unknown and arguments is not None:
-        known = list(arguments.model_fields)
-        details["nearest"] = {
-            name[:64]: difflib.get_close_matches(name[:64], known, n=3, cutoff=0.4)
-            for name in unknown[:_MAX_PROBLEMS]
-        }
-    return details
-
-
-def _field_problem(mistake: Any) -> dict[str, str]:  # noqa: ANN401  pydantic's ErrorDetails
-    field = ".".join(str(part) for part in mistake["loc"])[:200]
-    return {"field": field, "problem": str(mistake["msg"])[:300]}

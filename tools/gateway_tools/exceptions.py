@@ -56,6 +56,14 @@ class NothingToRunError(ToolError):
         super().__init__("the request names no model")
 
 
+class InvalidInputError(ToolError):
+    """The arguments don't fit the tool's input. `details`: problems, nearest (of unknown names)."""
+
+    def __init__(self, problems: list[dict[str, str]], nearest: dict[str, list[str]]) -> None:
+        super().__init__("the arguments don't fit")
+        self.details: dict[str, object] = {"problems": problems, "nearest": nearest}
+
+
 class NotJsonError(ToolError):
     """The request body is no JSON object."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,9 +41,8 @@ class ResultInput(BaseModel):
     variables: list[str] | None = Field(default=None, description="Default: all that were recorded")
     from_time: float | None = Field(default=None, alias="from", description="Window start [s]")
     to_time: float | None = Field(default=None, alias="to", description="Window end [s]")
-    points: int | Literal["all"] | None = Field(
+    points: Annotated[int, Field(ge=2)] | Literal["all"] | None = Field(
         default=None,
-        ge=2,
         description="At most that many points; default 50 for json, every one for files",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -32,8 +32,8 @@ Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {"e": 0.
 class SimulateInput(RunRequest):
     """One simulation, and what pays for it."""
 
-    points: int | Literal["all"] = Field(
-        default=0, ge=0, description="Points of each output in the answer; 'all' for every one"
+    points: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        default=0, description="Points of each output in the answer; 'all' for every one"
     )
     reuse: bool = Field(default=False, description="Answer from an equal earlier run, free")
     idempotency_key: str | None = Field(

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from gateway_tools.context import Context
+from gateway_tools.parsing import parsed
 
 InputT = TypeVar("InputT", bound=BaseModel)
 
@@ -46,13 +47,13 @@ class Tool(Generic[InputT]):
 
     def call(self, context: Context, arguments: dict[str, Any]) -> BaseModel:
         """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
-        return self.handle(context, self.input.model_validate(arguments))
+        return self.handle(context, parsed(self.input, arguments))
 
     def file(self, context: Context, arguments: dict[str, Any]) -> File | None:
         """The file that goes with the answer, where these arguments ask for one."""
         if self.render is None:
             return None
-        return self.render(context, self.input.model_validate(arguments))
+        return self.render(context, parsed(self.input, arguments))
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

@@ -1,0 +1,85 @@
+"""Running gateways: a free one, and one that asks for money through the Stripe stand-in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from doors.clients import Where
+from stripe_standin.server import running
+from stripe_standin.sessions import Stripe
+
+from gateway_server.embedded import Embedded, embedded_gateway
+from gateway_server.settings import read_settings
+
+WEBHOOK_SECRET = "whsec_" + "0" * 24
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that answers, and how to make accounts on it."""
+
+    embedded: Embedded
+    database: Path
+    environment: dict[str, str]
+    stripe: Stripe | None = None
+
+    @property
+    def url(self) -> str:
+        return self.embedded.url
+
+    def account(self) -> Where:
+        """A fresh account."""
+        key = httpx.post(f"{self.url}/keys").json()["key"]
+        return Where(self.url, self.database, key, self.environment)
+
+    def http(self, where: Where | None = None) -> httpx.Client:
+        """A client of the REST door for a fresh account, or for `where`'s."""
+        key = (where or self.account()).key
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+
+@contextmanager
+def running_gateway(
+    folder: Path, environment: dict[str, str], stripe: Stripe | None
+) -> Iterator[Running]:
+    """A gateway whose settings come from the environment, as in real life."""
+    database = folder / "gateway.sqlite3"
+    environment = {**environment, "FMU_GATEWAY_DB_PATH": str(database)}
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        settings = read_settings(port=0)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    with embedded_gateway(settings) as embedded:
+        yield Running(embedded, database, environment, stripe)
+
+
+@pytest.fixture(scope="session")
+def free_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("free")
+    with running_gateway(folder, {"PAYMENT_OFFERS": ""}, None) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def paid_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("paid")
+    with running() as stripe:
+        environment = {
+            "STRIPE_ENABLED": "true",
+            "STRIPE_SECRET_KEY": "sk_test_gateway",
+            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "STRIPE_API_BASE": stripe.base_url,
+            "PUBLIC_BASE_URL": "",
+        }
+        with running_gateway(folder, environment, stripe) as gateway:
+            yield gateway
