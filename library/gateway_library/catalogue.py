@@ -41,7 +41,7 @@ class Card:
     """What the library says of one FMU.
 
     `verified_against` is "published trajectory", "analytic" or "independent integration"; `error`
-    the largest deviation then found, in the variables' units, and `how` what was compared.
+    bounds the deviation found then, in the variables' units, and `how` says what was compared.
     """
 
     id: str
