@@ -19,7 +19,7 @@ from gateway_simulation.model import (
     Variable,
     VariableType,
 )
-from gateway_simulation.xmlguard import outline
+from gateway_simulation.xmlguard import Outline, outline
 
 _NAME_LENGTH: Final = 1000
 _TEXT_LENGTH: Final = 1000
@@ -47,7 +47,7 @@ def parse(
     guard = outline(xml)
     raw, warnings = _read(xml)
     try:
-        description = _describe(raw, guard.relative, platforms, has_sources=has_sources)
+        description = _describe(raw, guard, platforms, has_sources=has_sources)
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         raise _invalid(error) from error
     return description, warnings
@@ -90,12 +90,12 @@ def _invalid(error: Exception, problems: list[str] | None = None) -> InvalidMode
 
 def _describe(
     raw: Any,  # noqa: ANN401 - FMPy is untyped
-    relative: set[str],
+    guard: Outline,
     platforms: tuple[str, ...],
     *,
     has_sources: bool,
 ) -> ModelDescription:
-    variables = tuple(_variable(v, relative) for v in raw.modelVariables)
+    variables = tuple(_variable(v, guard) for v in raw.modelVariables)
     if len({v.name for v in variables}) != len(variables):
         msg = "two variables have the same name"
         raise ValueError(msg)
@@ -123,7 +123,7 @@ def _describe(
     )
 
 
-def _variable(raw: Any, relative: set[str]) -> Variable:  # noqa: ANN401
+def _variable(raw: Any, guard: Outline) -> Variable:  # noqa: ANN401
     kind = type_of(raw.type)
     declared = raw.declaredType
     shape = tuple(int(n) for n in raw.shape or ())
@@ -136,6 +136,7 @@ def _variable(raw: Any, relative: set[str]) -> Variable:  # noqa: ANN401
         return getattr(declared, attribute) if own is None and declared is not None else own
 
     name = _name(raw.name)
+    low, high = guard.bounds.get(name, (None, None))
     return Variable(
         name=name,
         value_reference=int(raw.valueReference),
@@ -145,10 +146,10 @@ def _variable(raw: Any, relative: set[str]) -> Variable:  # noqa: ANN401
         fmi_type=str(raw.type),
         unit=_text(own_or_declared("unit"), 100),
         display_unit=_text(own_or_declared("displayUnit"), 100),
-        relative_quantity=name in relative or bool(declared and declared.relativeQuantity),
+        relative_quantity=name in guard.relative or bool(declared and declared.relativeQuantity),
         start=_start(raw.start, kind, array=bool(shape)),
-        min=_number(own_or_declared("min")),
-        max=_number(own_or_declared("max")),
+        min=_number(low if low is not None else own_or_declared("min")),
+        max=_number(high if high is not None else own_or_declared("max")),
         description=_text(raw.description),
         initial=None if raw.initial is None else str(raw.initial),
         dimensions=shape,

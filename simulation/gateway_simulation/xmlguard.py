@@ -24,6 +24,8 @@ class Outline:
     fmi_version: str = ""
     relative: set[str] = field(default_factory=set)
     """Names of variables with relativeQuantity="true", which FMPy's reader overlooks."""
+    bounds: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Minimum and maximum of unsigned integers, which it overlooks too."""
 
 
 def outline(xml: bytes) -> Outline:
@@ -72,6 +74,8 @@ class _Scan:
             self._root(name, attributes)
         if "valueReference" in attributes and "name" in attributes:
             self._variable = attributes["name"]
+        if name.startswith("UInt") and "name" in attributes:
+            self.found.bounds[attributes["name"]] = (attributes.get("min"), attributes.get("max"))
         if attributes.get("relativeQuantity") in {"true", "1"} and self._variable:
             self.found.relative.add(self._variable)
 

@@ -38,10 +38,13 @@ def run(order: Order, fmu: Fmu, inputs: Inputs, recorder: Recorder) -> dict[str,
 
 
 def _point(order: Order, interval: int, part: int, ratio: int) -> float:
-    """Communication point `part` of an output interval; the last is the grid point itself."""
-    if part == ratio:
-        return order.start_time + (interval + 1) * order.step
-    return order.start_time + (interval + part / ratio) * order.step
+    """Communication point `part` of an output interval; the last is the grid point itself.
+
+    Never past the stop time by a rounding error: an FMU that was told of it may refuse such a step.
+    """
+    whole = interval + 1 if part == ratio else interval + part / ratio
+    point = order.start_time + whole * order.step
+    return order.stop_time if math.isclose(point, order.stop_time) else point
 
 
 class _Stepper:
