@@ -88,7 +88,7 @@ class Catalogue:
             cards = tuple(_card(folder, entry) for entry in entries)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LibraryNotBuiltError(str(folder)) from error
-        return cls(cards, ExtractionCache(cache_folder, Limits()))
+        return cls(cards, ExtractionCache(cache_folder / "library", Limits()))
 
     def resolve(self, model_id: str) -> Model:
         """The model, ready to run: `msl:Name`, `Name`, or the last part where it is unambiguous.

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ class ExtractionCache:
         self._limits = limits
         self._remembered: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._lock = threading.Lock()
+        self._extracting = threading.Lock()
 
     def take(
         self,
@@ -48,24 +50,27 @@ class ExtractionCache:
         known = self._recall(model_id, sha256)
         if known is not None:
             return known
-        folder = self._folder / sha256
         try:
-            model = load(model_id, sha256, folder, source_sha256)
+            model = load(model_id, sha256, self._folder / sha256, source_sha256)
         except ModelFolderError:
             data = archive()
-            self._extract(data, inspect(data, self._limits), folder)
-            model = load(model_id, sha256, folder, source_sha256)
+            model = replace(
+                self.keep(model_id, data, inspect(data, self._limits)), source_sha256=source_sha256
+            )
         self._remember(model)
         return model
 
     def keep(self, model_id: str, data: bytes, inspection: Inspection) -> Model:
         """The model of an archive just inspected."""
         folder = self._folder / inspection.sha256
-        try:
-            return load(model_id, inspection.sha256, folder)
-        except ModelFolderError:
-            self._extract(data, inspection, folder)
-            return load(model_id, inspection.sha256, folder)
+        with self._extracting:
+            try:
+                return load(model_id, inspection.sha256, folder)
+            except ModelFolderError:
+                if folder.exists():  # damaged; where it is absent, another process may be faster
+                    self._discard(folder)
+                extract(data, inspection, folder, self._limits)
+                return load(model_id, inspection.sha256, folder)
 
     def retire(self, sha256: str) -> None:
         """Note that nobody needs the model any more. A run may still be using its files."""
@@ -82,10 +87,6 @@ class ExtractionCache:
             if not needed(note.name):
                 self._discard(self._folder / note.name)
             note.unlink(missing_ok=True)
-
-    def _extract(self, data: bytes, inspection: Inspection, folder: Path) -> None:
-        self._discard(folder)
-        extract(data, inspection, folder, self._limits)
 
     def _discard(self, folder: Path) -> None:
         """Take the folder away in one step, so that nobody ever finds half of it."""

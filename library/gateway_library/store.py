@@ -91,7 +91,7 @@ class ModelStore:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._cache = ExtractionCache(cache_folder, limits)
+        self._cache = ExtractionCache(cache_folder / "uploads", limits)
 
     def add(self, account_id: str, data: bytes, now: datetime) -> Added:
         """Check and store an FMU for the account.

@@ -126,4 +126,4 @@ def test_an_extracted_model_that_is_gone_or_damaged_is_extracted_again(
     metadata.write_text(json.dumps({"format": -1}))
     model = Catalogue.load(built, tmp_path / "cache").resolve("BouncingBall")
     assert model.description.model_name == "BouncingBall"
-    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == [model.sha256]
+    assert sorted(p.name for p in (tmp_path / "cache" / "library").iterdir()) == [model.sha256]

@@ -51,7 +51,9 @@ def blobs(tmp_path: Path) -> list[Path]:
 
 
 def folders(tmp_path: Path) -> list[str]:
-    return sorted(p.name for p in (tmp_path / "cache").iterdir() if not p.name.startswith("."))
+    return sorted(
+        p.name for p in (tmp_path / "cache" / "uploads").iterdir() if not p.name.startswith(".")
+    )
 
 
 def test_an_upload_gets_the_id_of_its_hash_and_can_be_run(store: ModelStore, fmu: bytes) -> None:
