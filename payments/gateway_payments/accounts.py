@@ -81,7 +81,7 @@ def create_account(db: Connection, now: datetime) -> NewKey:
 
 def local_caller(db: Connection, now: datetime) -> Caller:
     """The one account of whoever runs the gateway on this machine, without a key."""
-    insert_once(db, AccountRow, [{"id": LOCAL_ACCOUNT, "created_at": now}])
+    insert_once(db, AccountRow, {"id": LOCAL_ACCOUNT, "created_at": now})
     return Caller(LOCAL_ACCOUNT, key_id=None)
 
 

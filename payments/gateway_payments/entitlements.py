@@ -98,7 +98,7 @@ def issue(db: Connection, payment: Payment, now: datetime, expires_at: datetime)
         "issued_at": now,
         "expires_at": expires_at,
     }
-    insert_once(db, EntitlementRow, [row])
+    insert_once(db, EntitlementRow, row)
 
 
 def find(db: Connection, account_id: str, entitlement_id: str) -> Entitlement | None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_storage.base import Base
 
 
-def insert_once(db: Connection, table: type[Base], rows: list[dict[str, Any]]) -> int:
-    """Insert `rows`, leaving out each that breaks a unique constraint. How many were inserted.
+def insert_once(db: Connection, table: type[Base], row: dict[str, Any]) -> bool:
+    """Insert `row` unless that breaks a unique constraint. Whether it was inserted.
 
-    On Postgres this waits for a concurrent transaction that holds the same key, so that 0 means
+    On Postgres this waits for a concurrent transaction that holds the same key, so that False means
     the other row is committed and visible to the next statement.
     """
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    return db.execute(dialect.insert(table).values(rows).on_conflict_do_nothing()).rowcount
+    if db.dialect.name == "postgresql":  # the dialect in use is loaded already, the other costs
+        from sqlalchemy.dialects import postgresql as dialect  # noqa: PLC0415
+    else:
+        from sqlalchemy.dialects import sqlite as dialect  # type: ignore[no-redef]  # noqa: PLC0415
+    keys = table.__table__.primary_key
+    inserted = dialect.insert(table).on_conflict_do_nothing().returning(*keys)
+    return db.execute(inserted, row).first() is not None  # the row apart: the statement is cached

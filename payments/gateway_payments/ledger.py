@@ -118,7 +118,7 @@ def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
         "amount_micros": amount,
         "currency": currency,
     }
-    if not insert_once(db, TransferRow, [{"id": transfer.id, **row, "created_at": now}]):
+    if not insert_once(db, TransferRow, {"id": transfer.id, **row, "created_at": now}):
         _require_same(db, transfer.id, row)
         return False
     for book_id, change in sorted([(debit, -amount), (credit, amount)]):  # one order: no deadlock
@@ -165,8 +165,8 @@ def _book_id(transfer: Transfer, role: Role) -> str:
 
 
 def _open_books(db: Connection, transfer: Transfer) -> None:
-    books = [
-        {
+    for role in sorted((transfer.debit, transfer.credit)):
+        book = {
             "id": _book_id(transfer, role),
             "account_id": transfer.account_id,
             "role": role,
@@ -174,9 +174,7 @@ def _open_books(db: Connection, transfer: Transfer) -> None:
             "may_overdraw": role in _OUTSIDE,
             "balance_micros": 0,
         }
-        for role in sorted((transfer.debit, transfer.credit))
-    ]
-    insert_once(db, LedgerAccountRow, books)
+        insert_once(db, LedgerAccountRow, book)
 
 
 def _require_same(db: Connection, transfer_id: str, row: dict[str, object]) -> None:

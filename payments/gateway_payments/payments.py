@@ -108,7 +108,7 @@ def record(  # noqa: PLR0913
         "expires_at": expires_at,
         "paid_at": None,
     }
-    return insert_once(db, PaymentRow, [row]) == 1
+    return insert_once(db, PaymentRow, row)
 
 
 def payment_id(quote_id: str, provider: str, attempt: int) -> str:

@@ -91,7 +91,7 @@ def open_quote(
     with database.write() as db:
         stale = (QuoteRow.open_key == key, QuoteRow.expires_at <= now)
         db.execute(update(QuoteRow).where(*stale).values(open_key=None))
-        insert_once(db, QuoteRow, [_row(account_id, priced, price, key, now)])
+        insert_once(db, QuoteRow, _row(account_id, priced, price, key, now))
         found = _find_open(db, key, priced, now)
     if found is None:  # pragma: no cover  the row was inserted, or somebody's was there
         message = "an open quote vanished within its own transaction"

@@ -143,7 +143,7 @@ def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> Non
 def count_fault(db: Connection, account_id: str, request_sha256: str) -> int:
     """Count one more failure of this request's model; how many there have been."""
     request = {"account_id": account_id, "request_sha256": request_sha256}
-    insert_once(db, RequestFaultRow, [{**request, "faults": 0}])
+    insert_once(db, RequestFaultRow, {**request, "faults": 0})
     counted = (
         update(RequestFaultRow)
         .where(

@@ -27,4 +27,4 @@ def first_time(
 ) -> bool:
     """Note the event. False if it was noted before: then it has had its effect."""
     row = {"id": event_id, "type": event_type, "external_id": external_id, "received_at": now}
-    return insert_once(db, WebhookEventRow, [row]) == 1
+    return insert_once(db, WebhookEventRow, row)

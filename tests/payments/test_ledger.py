@@ -14,7 +14,7 @@ from gateway_payments.exceptions import (
     TransferConflictError,
     UnknownAccountError,
 )
-from gateway_payments.ledger import Transfer, balance, grant_credits, post
+from gateway_payments.ledger import Role, Transfer, balance, grant_credits, post
 from gateway_payments.money import Money
 
 
@@ -59,8 +59,12 @@ def test_the_database_itself_refuses_a_negative_balance(world: World) -> None:
 
 def test_the_database_itself_refuses_to_mix_currencies(world: World) -> None:
     world.grant(world.ada)
+    mixed = """
+        INSERT INTO transfers (id, debit_id, credit_id, amount_micros, currency, created_at)
+        SELECT 'mixed', debit_id, credit_id, 1, 'eur', created_at FROM transfers
+    """
     with pytest.raises(IntegrityError), world.database.write() as db:
-        db.execute(text("INSERT INTO transfers SELECT 'mix', debit_id, credit_id, 1, 'eur', created_at FROM transfers"))  # fmt: skip
+        db.execute(text(mixed))
 
 
 def test_an_audit_sees_a_balance_that_was_tampered_with(world: World) -> None:
@@ -114,10 +118,10 @@ def test_whatever_is_posted_sums_to_zero(world: World, moves: list[tuple[bool, i
     account = world.caller().account_id
     for i, (is_grant, amount) in enumerate(moves):
         money = Money(amount, "usd")
-        books = ("grants", "credits") if is_grant else ("credits", "deferred")
+        book: tuple[Role, Role] = ("grants", "credits") if is_grant else ("credits", "deferred")
         try:
             with world.database.write() as db:
-                post(db, Transfer(f"{account}{i}", account, *books, money), world.now)
+                post(db, Transfer(f"{account}{i}", account, *book, money), world.now)
         except InsufficientFundsError:
             assert not is_grant
     with world.database.read() as db:

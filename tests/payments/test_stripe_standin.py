@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import stripe as sdk
 from payments.world import WEBHOOK_SECRET
+from stripe.checkout import Session
 from stripe_standin.sessions import Stripe
 
 PARAMS: Any = {
@@ -38,14 +39,19 @@ def client(base_url: str) -> sdk.StripeClient:
     return sdk.StripeClient("sk_test_x", base_addresses={"api": base_url}, max_network_retries=2)
 
 
-def create(base_url: str, key: str, **changes: Any) -> Any:
+def create(base_url: str, key: str, **changes: object) -> Session:
     sessions = client(base_url).v1.checkout.sessions
-    return sessions.create(params={**PARAMS, **changes}, options={"idempotency_key": key})
+    params: Any = {**PARAMS, **changes}
+    return sessions.create(params=params, options={"idempotency_key": key})
 
 
 def test_a_session_is_created_read_and_expired(stripe: Stripe) -> None:
     session = create(stripe.base_url, "k")
-    assert (session.status, session.amount_total, session.metadata["a"]) == ("open", 100, "1")
+    assert (session.status, session.amount_total, session.to_dict()["metadata"]["a"]) == (
+        "open",
+        100,
+        "1",
+    )
     sessions = client(stripe.base_url).v1.checkout.sessions
     assert sessions.expire(session.id).status == "expired"
     assert sessions.retrieve(session.id).url is None
@@ -81,9 +87,9 @@ class Receiver(HTTPServer):
 
 
 class ReceiverHandler(BaseHTTPRequestHandler):
-    server: Receiver
+    server: Receiver  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         event = sdk.Webhook.construct_event(body, self.headers["Stripe-Signature"], WEBHOOK_SECRET)
         self.server.received.append(event.to_dict())
@@ -131,7 +137,8 @@ def test_as_a_process_it_posts_signed_webhooks_in_any_order_and_number(
         assert json.load(answer)["calls"] == {"POST create": 3}
 
 
-def control(base_url: str, path: str, asked: dict[str, Any]) -> Any:
+def control(base_url: str, path: str, asked: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(f"{base_url}{path}", json.dumps(asked).encode())  # noqa: S310
     with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return json.load(answer)
+        answered: dict[str, Any] = json.load(answer)
+        return answered

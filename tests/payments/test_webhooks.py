@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from payments.world import WEBHOOK_SECRET, World
@@ -72,6 +73,18 @@ def test_two_events_about_one_payment_pay_once(world: World, session: str) -> No
     first = world.stripe.complete(session)
     assert world.webhook(first)
     assert world.webhook({**first, "id": "evt_another"})
+    with world.database.read() as db:
+        assert db.execute(text("SELECT COUNT(*) FROM transfers")).scalar() == 1
+
+
+def test_webhooks_and_claims_at_once_pay_once(world: World, session: str) -> None:
+    event = world.stripe.complete(session)
+    same_news = [{**event, "id": f"evt_{i % 4}"} for i in range(8)]
+    with ThreadPoolExecutor(12) as at_once:
+        heard = [at_once.submit(world.webhook, news) for news in same_news]
+        claims = [at_once.submit(world.claim, world.ada, session) for _ in range(4)]
+    assert sum(call.result() for call in heard) == 4
+    assert len({call.result().payment_token for call in claims}) == 1
     with world.database.read() as db:
         assert db.execute(text("SELECT COUNT(*) FROM transfers")).scalar() == 1
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stripe_standin.sessions import Stripe
 from stripe_standin.server import signed
+from stripe_standin.sessions import Stripe
 
 from gateway_payments.accounts import Caller, create_account
 from gateway_payments.admission import Admission, Settled
@@ -52,7 +52,7 @@ class World:
     _runs: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        self.stripe.clock = lambda: self.now.timestamp()
+        self.stripe.clock = self._time
         self.payments = Payments(self.database, self.settings)
         self.ada = self.caller()
         self.eve = self.caller()
@@ -66,10 +66,13 @@ class World:
         )
         return cls(database, stripe, settings)
 
-    def restart(self, **changes: Any) -> None:
+    def restart(self, **changes: Any) -> None:  # noqa: ANN401  any setting
         """A new process on the same database, maybe with other settings."""
         self.settings = replace(self.settings, **changes)
         self.payments = Payments(self.database, self.settings)
+
+    def _time(self) -> float:
+        return self.now.timestamp()
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)

@@ -51,16 +51,16 @@ class Stripe:
         with self.lock:
             asked = json.dumps(params, sort_keys=True)
             if idempotency_key in self.answers:
-                known, answer = self.answers[idempotency_key]
+                known, replay = self.answers[idempotency_key]
                 if known != asked:
                     message = (
                         "Keys for idempotent requests can only be used with the same parameters"
                     )
                     raise RefusedError(400, "idempotency_error", message)
-                return answer
+                return replay
             session = self._new(params)
             self.sessions[session["id"]] = session
-            answer = json.loads(json.dumps(session))
+            answer: dict[str, Any] = json.loads(json.dumps(session))
             if idempotency_key:
                 self.answers[idempotency_key] = (asked, answer)
             return answer
