@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Sequence
+from csv import writer as csv_writer
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,9 +69,11 @@ def csv(trajectory: Trajectory) -> bytes:
     """The trajectory as CSV: first column `time`, then the outputs, in full precision."""
     from pyarrow import csv as arrow_csv  # noqa: PLC0415
 
-    sink = io.BytesIO()
-    options = arrow_csv.WriteOptions(quoting_style="needed")
-    arrow_csv.write_csv(trajectory.table, sink, options)
+    names = io.StringIO()  # Arrow would quote every name; the standard library only where needed
+    csv_writer(names, lineterminator="\n").writerow(["time", *trajectory.names])
+    sink = io.BytesIO(names.getvalue().encode())
+    sink.seek(0, io.SEEK_END)
+    arrow_csv.write_csv(trajectory.table, sink, arrow_csv.WriteOptions(include_header=False))
     return sink.getvalue()
 
 

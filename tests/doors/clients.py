@@ -133,23 +133,22 @@ class Rest:
         return Answer(response.json(), failed)
 
     def _send(self, tool: str, arguments: dict[str, Any]) -> httpx.Response:
-        match tool:
-            case "list_library":
-                return self.http.get("/library", params=arguments)
-            case "describe_model":
-                return self.http.get(f"/fmus/{arguments.pop('fmu_id')}", params=arguments)
-            case "get_result":
-                variables = arguments.pop("variables", None)
-                params = {**arguments, **({"variables": ",".join(variables)} if variables else {})}
-                return self.http.get(f"/results/{params.pop('result_id')}", params=params)
-            case "account":
-                return self.http.get("/account", params=arguments)
-            case "upload_fmu":
-                return self.http.post("/fmus", json=arguments)
-            case "quote":
-                return self.http.post("/quotes", json=arguments)
-            case "pay":
-                return self.http.post("/pay", json=arguments)
-            case "simulate":
-                return self.http.post("/simulate", json=arguments)
-        return self.http.get(f"/{tool}")
+        posted = {
+            "upload_fmu": "/fmus",
+            "quote": "/quotes",
+            "pay": "/pay",
+            "simulate": "/simulate",
+        }
+        if tool in posted:
+            return self.http.post(posted[tool], json=arguments)
+        named = {
+            "describe_model": ("/fmus/", "fmu_id"),
+            "get_result": ("/results/", "result_id"),
+        }
+        if "variables" in arguments:
+            arguments["variables"] = ",".join(arguments["variables"])
+        if tool in named:
+            path, name = named[tool]
+            return self.http.get(path + arguments.pop(name), params=arguments)
+        read = {"list_library": "/library", "account": "/account"}
+        return self.http.get(read[tool], params=arguments)

@@ -199,6 +199,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.TooManyEventsError: Failure(
         "too_many_events", 422, "Shorten the run, or change what makes the model chatter."
     ),
+    simulation.EngineFailedError: Failure(
+        "engine_failed", 500, "Nothing was charged; repeat the call, or report the request."
+    ),
     simulation.InvalidResultError: Failure("invalid_result", 422, _MODEL),
     simulation.RunnerLostError: Failure(
         "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1

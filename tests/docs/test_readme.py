@@ -1,0 +1,72 @@
+"""What the documents say works as it is written there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Running
+
+from gateway_library.build import built_folder
+from gateway_tools.registry import TOOLS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_curl_lines_of_the_readme_work_as_typed(free_gateway: Running, tmp_path: Path) -> None:
+    shutil.copy(built_folder() / "VanDerPol.fmu", tmp_path / "model.fmu")
+    (script,) = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("curl -sS", "curl -sS --fail-with-body")],
+        cwd=tmp_path,
+        env={**os.environ, "GATEWAY": free_gateway.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"h_max":{"value":1.0,"unit":"m"}' in done.stdout
+    assert (tmp_path / "result.csv").read_text().startswith("time,x0,x1\n")
+    assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "AI_AGENT_GUIDE.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
+            assert target.startswith("http") or (ROOT / target).exists(), (page, target)
+
+
+def test_every_promise_of_the_security_page_names_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def _examples() -> list[Any]:
+    text = (ROOT / "AI_AGENT_GUIDE.md").read_text().replace("\n   ", " ")
+    calls = re.findall(rf"`({'|'.join(TOOLS)}) (\{{[^`]*\}})", text)
+    return [pytest.param(tool, json.loads(body), id=f"{tool}-{i}") for i, (tool, body) in enumerate(calls)]
+
+
+@pytest.mark.parametrize(("tool", "arguments"), _examples())
+def test_the_agent_guides_examples_are_understood(
+    free_gateway: Running, tool: str, arguments: dict[str, Any]
+) -> None:
+    """Those that name an id of their own fail only for that id."""
+    placeholder = {"unknown_result", "unknown_quote", "unknown_session"}
+    with free_gateway.http() as http:
+        route = {"list_library": ("GET", "/library"), "describe_model": ("GET", "/fmus/")}
+        method, path = route.get(tool, ("POST", f"/{tool}"))
+        if tool == "get_result":
+            answer = http.get(f"/results/{arguments.pop('result_id')}", params=arguments)
+        elif method == "GET":
+            answer = http.get(path + arguments.pop("fmu_id", ""), params=arguments)
+        else:
+            answer = http.request(method, path, json=arguments)
+    assert answer.status_code == 200 or answer.json()["code"] in placeholder, answer.text

@@ -1,0 +1,88 @@
+"""What is kept is kept whole, in a schema that this version knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+import gateway_server.compose  # noqa: F401  defines every table
+from gateway_storage.base import Base, UtcDateTime
+from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
+from gateway_storage.database import Database, DatabaseUnavailableError, normalised
+from gateway_storage.migrate import SCHEMA, SchemaTooNewError, migrate, schema_of
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_knows(database: Database) -> None:
+    migrate(database)
+    with database.read() as db:
+        assert schema_of(db) == SCHEMA
+        assert compare_metadata(MigrationContext.configure(db), Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    migrate(database)
+    migrate(database)
+
+
+def test_a_database_from_the_future_is_refused(database: Database) -> None:
+    migrate(database)
+    with database.write() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaTooNewError, match="9999"):
+        migrate(database)
+
+
+def test_a_database_that_does_not_answer_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        Database(f"sqlite:///{tmp_path}/nowhere/gateway.sqlite3").check()
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    migrate(database)
+    add = text("INSERT INTO accounts (id, created_at) VALUES ('acc_x', '2026-01-01')")
+    with pytest.raises(ZeroDivisionError), database.write() as db:
+        db.execute(add)
+        raise ZeroDivisionError
+    with database.read() as db:
+        assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 0
+
+
+@pytest.mark.parametrize("url", ["postgres://u@h/d", "postgresql://u@h/d"])
+def test_postgres_urls_of_any_spelling_mean_psycopg(url: str) -> None:
+    assert normalised(url) == "postgresql+psycopg://u@h/d"
+
+
+def test_times_are_stored_in_utc_and_naive_ones_refused(database: Database) -> None:
+    column, dialect = UtcDateTime(), database.engine.dialect
+    berlin = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    assert column.process_bind_param(berlin, dialect) == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="aware"):
+        column.process_bind_param(datetime(2026, 1, 1), dialect)  # noqa: DTZ001
+
+
+def test_a_blob_is_replaced_whole_and_leaves_no_temporary_file(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    blobs.put("results/a.parquet", b"first")
+    blobs.put("results/a.parquet", b"second")
+    assert blobs.get("results/a.parquet") == b"second"
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["a.parquet"]
+    blobs.delete("results/a.parquet")
+    blobs.delete("results/a.parquet")
+    with pytest.raises(BlobNotFoundError):
+        blobs.get("results/a.parquet")
+
+
+@pytest.mark.parametrize("key", ["../x", "results/../../x", "/etc/passwd", "results/", "a/b/c", ""])
+def test_a_key_that_could_leave_the_folder_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ValueError, match="not a blob key"):
+        FolderBlobs(tmp_path).get(key)
