@@ -56,7 +56,7 @@ class Health(Answer):
 class NewKey(Answer):
     """A fresh API key, shown this once."""
 
-    key: str
+    key: str = field(repr=False)
     key_id: str | None = None
     account_id: str | None = None
 
@@ -238,7 +238,7 @@ class PaymentStatus(Answer):
     offer: str | None = None
     session_id: str | None = None
     checkout_url: str | None = None
-    payment_token: str | None = None
+    payment_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     amount: float
     amount_micros: int

@@ -1,0 +1,353 @@
+/** JavaScript client of FMU Gateway. Times in seconds; field names are the gateway's own. */
+
+export type Scalar = number | boolean | string;
+
+export interface KeyStore {
+  find(gateway: string): Promise<string | undefined>;
+  /** Keeps `key` and resolves to the key that counts. */
+  keep(gateway: string, key: string): Promise<string>;
+}
+
+export interface ClientOptions {
+  /** "auto": FMU_GATEWAY_URL, else this machine's gateway, else PUBLIC_GATEWAY_URL. */
+  gatewayUrl?: string;
+  /** Else FMU_GATEWAY_KEY, else the one in `keys`, else a new one that `keys` keeps. */
+  key?: string;
+  /** Default: for as long as the program runs; `FileKeys` of "fmu-gateway/node" keeps files. */
+  keys?: KeyStore;
+  timeoutMs?: number;
+}
+
+export interface InputSignal {
+  name: string;
+  time: number[];
+  values: number[];
+  interpolation?: "linear" | "hold";
+}
+
+/** What decides a run's numbers. Whatever is absent comes from the default experiment. */
+export interface RunRequest {
+  /** Not needed with a paid quote_id or payment_token. */
+  fmu_id?: string;
+  start_time?: number;
+  stop_time?: number;
+  step?: number;
+  start_values?: Record<string, Scalar | Scalar[]>;
+  input_signals?: InputSignal[];
+  inputs_csv?: string;
+  outputs?: string[];
+  kpis?: (string | Record<string, unknown>)[];
+  mode?: "auto" | "co_simulation" | "model_exchange";
+  solver?: { name?: "cvode" | "euler" | "rk4"; relative_tolerance?: number; step_size?: number };
+  display_units?: Record<string, string>;
+  communication_step?: number;
+  engine?: "auto" | "native" | "fmpy";
+  check_accuracy?: boolean;
+}
+
+export interface SimulateRequest extends RunRequest {
+  points?: number | "all";
+  reuse?: boolean;
+  idempotency_key?: string;
+  quote_id?: string;
+  payment_token?: string;
+}
+
+export interface Health {
+  status: string;
+  version: string;
+  engines: string[];
+  sandbox: string;
+  payments: string[];
+}
+
+export interface Variable {
+  name: string;
+  causality: string;
+  variability: string;
+  type: string;
+  unit: string | null;
+  start: Scalar | Scalar[] | null;
+  min: number | null;
+  max: number | null;
+  description: string | null;
+  dimensions: number[] | null;
+  items: Record<string, number> | null;
+}
+
+export interface VariablePage {
+  variables: Variable[];
+  total: number;
+  next_cursor: string | null;
+}
+
+export interface Fmu {
+  id: string;
+  sha256: string;
+  already_known: boolean;
+  model_name: string;
+  fmi_version: string;
+  guid: string;
+  description: string | null;
+  kinds: string[];
+  platforms: string[];
+  variables: Variable[];
+  warnings?: string[];
+}
+
+export interface ModelDescription extends VariablePage {
+  id: string;
+  sha256: string;
+  model_name: string;
+  fmi_version: string;
+  guid: string;
+  description: string | null;
+  kinds: string[];
+  platforms: string[];
+  states: number;
+  default_experiment: Record<string, number>;
+  example_request: SimulateRequest;
+}
+
+export interface LibraryModel {
+  id: string;
+  model_name: string;
+  fmi_version: string;
+  guid: string;
+  description: string | null;
+  source: "library" | "upload";
+  kinds: string[];
+  tags: string[];
+  verified_against: string | null;
+  error: number | null;
+}
+
+export interface Offer {
+  kind: string;
+  amount: number;
+  amount_micros: number;
+  currency: string;
+  /** In a payment requirement; a quote's offers are prices only. */
+  amount_minor?: number;
+  expires_at?: string;
+  data?: Record<string, unknown>;
+}
+
+export interface Quote {
+  quote_id: string;
+  amount: number;
+  amount_minor: number;
+  amount_micros: number;
+  currency: string;
+  because: string[];
+  work_units: number;
+  request_sha256: string;
+  expires_at: string;
+  offers: Offer[];
+  existing_result_id: string | null;
+  next_steps: string[];
+}
+
+export interface PaymentRequirement {
+  amount: number;
+  amount_minor: number;
+  amount_micros: number;
+  currency: string;
+  methods: string[];
+  quote_id: string;
+  session_id: string | null;
+  checkout_url: string | null;
+  expires_at: string;
+  offers: Offer[];
+  next_steps: string[];
+  next_step: string;
+  existing_result_id: string | null;
+}
+
+export interface PaymentStatus {
+  status: "paid" | "pending" | "expired";
+  quote_id: string;
+  offer: string | null;
+  session_id: string | null;
+  checkout_url: string | null;
+  payment_token: string | null;
+  expires_at: string | null;
+  amount: number;
+  amount_micros: number;
+  currency: string;
+  next_steps: string[];
+}
+
+export interface SimulationResult {
+  result_id: string;
+  status: "done";
+  cached: boolean;
+  fmu_id: string;
+  request_sha256: string;
+  model_sha256: string;
+  engine: Record<string, string | null>;
+  resolved: Record<string, unknown>;
+  solver_statistics: Record<string, number>;
+  wall_ms: number;
+  kpis: Record<string, { value: number | null; unit: string | null }>;
+  outputs: Record<
+    string,
+    {
+      unit: string | null;
+      start: number;
+      end: number;
+      min: number;
+      min_at: number;
+      max: number;
+      max_at: number;
+    }
+  >;
+  omitted: number;
+  series: Record<string, number[]> | null;
+  events: number[];
+  accuracy: Record<string, number | null> | null;
+  warnings: string[];
+  links: Record<string, string>;
+  next_steps: string[];
+}
+
+export interface Trajectory {
+  time: Float64Array;
+  columns: Record<string, Float64Array>;
+  units: Record<string, string | null>;
+  events: number[];
+}
+
+export interface Outcome {
+  ran: "gateway" | "local";
+  why: string;
+  answer: SimulationResult | null;
+  trajectory: Trajectory;
+}
+
+export interface Slice {
+  variables?: string[];
+  from?: number;
+  to?: number;
+  points?: number | "all";
+}
+
+export interface Page {
+  limit?: number;
+  cursor?: string;
+}
+
+export interface Usage {
+  run_id: string;
+  at: string;
+  key_id: string | null;
+  fmu_id: string;
+  outcome: string;
+  duration_ms: number | null;
+  work_units: number;
+  offer: string | null;
+  price: number;
+  price_micros: number;
+  currency: string;
+}
+
+export interface UsagePage {
+  usage: Usage[];
+  next_cursor: string | null;
+}
+
+export interface Account extends UsagePage {
+  account_id: string;
+  balances: { amount: number; amount_micros: number; currency: string }[];
+  offers: string[];
+  limits: Record<string, number>;
+}
+
+export interface KeyInfo {
+  key_id: string;
+  label: string;
+  created_at: string;
+  revoked_at: string | null;
+}
+
+export interface UploadInfo {
+  id: string;
+  sha256: string;
+  model_name: string;
+  size_bytes: number;
+  created_at: string;
+}
+
+type Bytes = Blob | ArrayBuffer | Uint8Array;
+
+/** All methods reject with GatewayError; see its subclasses. */
+export class FMUGatewayClient {
+  constructor(options?: ClientOptions);
+  findUrl(): Promise<string>;
+  apiKey(): Promise<string>;
+  health(): Promise<Health>;
+  library(
+    query?: string,
+    page?: Page,
+  ): Promise<{ models: LibraryModel[]; total: number; next_cursor: string | null }>;
+  describe(fmuId: string): Promise<ModelDescription>;
+  variables(
+    fmuId: string,
+    options?: Page & { query?: string; causality?: string },
+  ): Promise<VariablePage>;
+  uploadFmu(data: Bytes): Promise<Fmu>;
+  /** Sends the file only if this account has not sent it yet. */
+  uploadFmuSmart(data: Bytes): Promise<Fmu>;
+  uploads(page?: Page): Promise<{ models: UploadInfo[]; next_cursor: string | null }>;
+  removeFmu(fmuId: string): Promise<void>;
+  quote(request: RunRequest): Promise<Quote>;
+  /** All ways to pay for a run, a Checkout page opened; null where it is free. */
+  paymentRequirement(request: RunRequest): Promise<PaymentRequirement | null>;
+  pay(payment: {
+    quote_id?: string;
+    session_id?: string;
+    fmu_id?: string;
+    offer?: string;
+  }): Promise<PaymentStatus>;
+  payment(sessionId: string): Promise<PaymentStatus>;
+  simulate(request: SimulateRequest): Promise<SimulationResult>;
+  /** `localSimulator` runs where no gateway can be had; a refusal or a price is not run elsewhere. */
+  simulateWithFallback(
+    request: SimulateRequest,
+    localSimulator?: (request: SimulateRequest) => Trajectory | Promise<Trajectory>,
+  ): Promise<Outcome>;
+  result(resultId: string, slice?: Slice): Promise<Trajectory>;
+  csv(resultId: string, slice?: Slice): Promise<string>;
+  /** PNG. */
+  plot(resultId: string, slice?: Omit<Slice, "points">): Promise<Uint8Array>;
+  parquet(resultId: string): Promise<Uint8Array>;
+  account(page?: Page): Promise<Account>;
+  usage(page?: Page): Promise<UsagePage>;
+  keys(): Promise<KeyInfo[]>;
+  addKey(label?: string): Promise<{ key: string; key_id: string; account_id: string }>;
+  revokeKey(keyId: string): Promise<void>;
+}
+
+export class GatewayError extends Error {
+  /** Stable, snake_case. */
+  code: string;
+  /** HTTP status; 0: no answer came. */
+  status: number;
+  /** What to do next. */
+  remedy: string;
+  details: Record<string, unknown>;
+}
+export class UnauthorizedError extends GatewayError {}
+export class PaymentRequired extends GatewayError {
+  get requirement(): PaymentRequirement;
+  get offers(): Offer[];
+}
+export class NotFoundError extends GatewayError {}
+export class ConflictError extends GatewayError {}
+export class InvalidRequestError extends GatewayError {}
+export class BusyError extends GatewayError {
+  get retryAfterS(): number;
+}
+export class SimulationTimeoutError extends GatewayError {}
+export class UnreachableError extends GatewayError {}
+export class InvalidAnswerError extends GatewayError {}

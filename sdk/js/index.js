@@ -1,0 +1,272 @@
+/** JavaScript client of FMU Gateway, for Node and browsers. */
+
+import {
+  BusyError,
+  InvalidAnswerError,
+  NotFoundError,
+  PaymentRequired,
+  UnreachableError,
+  errorOf,
+} from "./errors.js";
+
+export * from "./errors.js";
+
+const LOCAL_GATEWAY = "http://127.0.0.1:8000";
+const PROBE_MS = 1000;
+const OK = [200, 201, 204];
+const PAYMENT = [200, 202, 410]; // paid, pending, expired: all are answers
+const NOT_PRICED = ["points", "reuse", "idempotency_key", "quote_id", "payment_token"];
+
+const environment = globalThis.process?.env ?? {};
+
+/** Keys by gateway for as long as the program runs. */
+class MemoryKeys {
+  #keys = new Map();
+
+  async find(gateway) {
+    return this.#keys.get(gateway);
+  }
+
+  async keep(gateway, key) {
+    this.#keys.set(gateway, key);
+    return key;
+  }
+}
+
+export class FMUGatewayClient {
+  #url;
+  #key;
+  #keys;
+  #timeoutMs;
+
+  constructor({ gatewayUrl = "auto", key, keys = new MemoryKeys(), timeoutMs = 60_000 } = {}) {
+    this.#url = gatewayUrl === "auto" ? undefined : Promise.resolve(trimmed(gatewayUrl));
+    const given = key || environment.FMU_GATEWAY_KEY;
+    this.#key = given ? Promise.resolve(given) : undefined;
+    this.#keys = keys;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The URL of the gateway that is spoken to; "auto" is resolved. */
+  findUrl() {
+    this.#url ??= once(findGateway(), () => (this.#url = undefined));
+    return this.#url;
+  }
+
+  /** The key that is used: the one given, the one kept, or a new one, kept from now on. */
+  apiKey() {
+    this.#key ??= once(this.#keptKey(), () => (this.#key = undefined));
+    return this.#key;
+  }
+
+  health() {
+    return this.#json("GET", "/health", { withKey: false });
+  }
+
+  library(query = "", { limit, cursor } = {}) {
+    return this.#json("GET", "/library", { query: { query, limit, cursor } });
+  }
+
+  describe(fmuId) {
+    return this.#json("GET", path("/fmus", fmuId));
+  }
+
+  variables(fmuId, { query, causality, limit, cursor } = {}) {
+    const asked = { query, causality, limit, cursor };
+    return this.#json("GET", `${path("/fmus", fmuId)}/variables`, { query: asked });
+  }
+
+  uploadFmu(data) {
+    const form = new FormData();
+    form.append("file", data instanceof Blob ? data : new Blob([data]), "model.fmu");
+    return this.#json("POST", "/fmus", { body: form });
+  }
+
+  /** Sends an FMU only if this account has not sent it yet: asks by its hash first. */
+  async uploadFmuSmart(data) {
+    const bytes = data instanceof Blob ? await data.arrayBuffer() : data;
+    const sha256 = await hashOf(bytes);
+    try {
+      const known = await this.describe(`fmu_${sha256.slice(0, 16)}`);
+      if (known.sha256 === sha256) return { ...known, already_known: true };
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+    return this.uploadFmu(bytes);
+  }
+
+  uploads({ limit, cursor } = {}) {
+    return this.#json("GET", "/fmus", { query: { limit, cursor } });
+  }
+
+  async removeFmu(fmuId) {
+    await this.#ask("DELETE", path("/fmus", fmuId));
+  }
+
+  quote(request) {
+    const priced = Object.entries(request).filter(([name]) => !NOT_PRICED.includes(name));
+    return this.#json("POST", "/quotes", { json: Object.fromEntries(priced) });
+  }
+
+  /** All ways to pay for a run, a Checkout page opened; null where it is free. */
+  async paymentRequirement(request) {
+    try {
+      await this.#json("POST", "/simulate", { json: { ...request, quote_only: true } });
+    } catch (error) {
+      if (error instanceof PaymentRequired) return error.requirement;
+      throw error;
+    }
+    return null;
+  }
+
+  pay(payment) {
+    return this.#json("POST", "/pay", { json: payment, statuses: PAYMENT });
+  }
+
+  payment(sessionId) {
+    const options = { statuses: PAYMENT };
+    return this.#json("GET", path("/payments/checkout", sessionId), options);
+  }
+
+  simulate(request) {
+    return this.#json("POST", "/simulate", { json: request });
+  }
+
+  /** Runs at the gateway; by `localSimulator(request)` where none can be had. Says which and why. */
+  async simulateWithFallback(request, localSimulator) {
+    try {
+      const answer = await this.simulate(request);
+      const trajectory = await this.result(answer.result_id);
+      return { ran: "gateway", why: "the gateway answered", answer, trajectory };
+    } catch (error) {
+      if (!localSimulator || !fitsFallback(error)) throw error;
+      const trajectory = await localSimulator(request);
+      return { ran: "local", why: error.message, answer: null, trajectory };
+    }
+  }
+
+  /** A result's numbers: time [s] and each output as Float64Array. */
+  async result(resultId, { variables, from, to, points = "all" } = {}) {
+    const query = { variables, from, to, points };
+    const part = await this.#json("GET", path("/results", resultId), { query });
+    const columns = Object.entries(part.series).map(([name, v]) => [name, Float64Array.from(v)]);
+    const { time, ...outputs } = Object.fromEntries(columns);
+    return { time, columns: outputs, units: part.units, events: part.events };
+  }
+
+  async csv(resultId, options) {
+    return (await this.#file(resultId, "csv", options)).text();
+  }
+
+  async plot(resultId, options) {
+    return new Uint8Array(await (await this.#file(resultId, "png", options)).arrayBuffer());
+  }
+
+  async parquet(resultId) {
+    return new Uint8Array(await (await this.#file(resultId, "parquet")).arrayBuffer());
+  }
+
+  account({ limit, cursor } = {}) {
+    return this.#json("GET", "/account", { query: { limit, cursor } });
+  }
+
+  usage({ limit, cursor } = {}) {
+    return this.#json("GET", "/usage", { query: { limit, cursor } });
+  }
+
+  async keys() {
+    return (await this.#json("GET", "/account/keys")).keys;
+  }
+
+  addKey(label = "") {
+    return this.#json("POST", "/account/keys", { json: { label } });
+  }
+
+  async revokeKey(keyId) {
+    await this.#ask("DELETE", path("/account/keys", keyId));
+  }
+
+  async #keptKey() {
+    const gateway = await this.findUrl();
+    const kept = await this.#keys.find(gateway);
+    if (kept) return kept;
+    const fresh = await this.#json("POST", "/keys", { withKey: false });
+    return this.#keys.keep(gateway, fresh.key);
+  }
+
+  #file(resultId, format, { variables, from, to, points } = {}) {
+    const query = { format, variables, from, to, points };
+    return this.#ask("GET", path("/results", resultId), { query });
+  }
+
+  async #json(method, where, options) {
+    const response = await this.#ask(method, where, options);
+    try {
+      return await response.json();
+    } catch {
+      throw new InvalidAnswerError(response.status);
+    }
+  }
+
+  async #ask(method, where, { query, json, body, statuses = OK, withKey = true } = {}) {
+    const url = await this.findUrl();
+    const headers = withKey ? { Authorization: `Bearer ${await this.apiKey()}` } : {};
+    if (json) headers["Content-Type"] = "application/json";
+    const sent = { method, headers, body: json ? JSON.stringify(json) : body };
+    const response = await fetched(url, where + search(query), sent, this.#timeoutMs);
+    if (statuses.includes(response.status)) return response;
+    throw await errorOf(response);
+  }
+}
+
+/** FMU_GATEWAY_URL; else this machine's gateway, if it answers; else PUBLIC_GATEWAY_URL. */
+async function findGateway() {
+  if (environment.FMU_GATEWAY_URL) return trimmed(environment.FMU_GATEWAY_URL);
+  try {
+    const health = await fetched(LOCAL_GATEWAY, "/health", {}, PROBE_MS);
+    if (health.ok && (await health.json()).status === "ok") return LOCAL_GATEWAY;
+  } catch {
+    // nothing, or something else, answers there
+  }
+  if (environment.PUBLIC_GATEWAY_URL) return trimmed(environment.PUBLIC_GATEWAY_URL);
+  throw new UnreachableError(LOCAL_GATEWAY);
+}
+
+async function fetched(url, where, sent, timeoutMs) {
+  try {
+    return await fetch(url + where, { ...sent, signal: AbortSignal.timeout(timeoutMs) });
+  } catch (cause) {
+    throw new UnreachableError(url, cause);
+  }
+}
+
+/** Whether the gateway is the trouble, not the request, the model or the money. */
+function fitsFallback(error) {
+  const kinds = [UnreachableError, BusyError, InvalidAnswerError];
+  return kinds.some((kind) => error instanceof kind) || error.status === 500;
+}
+
+function once(promise, forget) {
+  promise.catch(forget);
+  return promise;
+}
+
+function search(query = {}) {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .flatMap(([name, value]) => [value].flat().map((item) => [name, String(item)]));
+  return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
+}
+
+function path(collection, name) {
+  return `${collection}/${encodeURIComponent(name)}`;
+}
+
+function trimmed(url) {
+  return url.replace(/\/+$/, "");
+}
+
+async function hashOf(bytes) {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,124 @@
+/** Against a live gateway: FMU_GATEWAY_URL, where runs are free; PAID_GATEWAY_URL, where not. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import {
+  FMUGatewayClient,
+  GatewayError,
+  InvalidRequestError,
+  NotFoundError,
+  PaymentRequired,
+  UnauthorizedError,
+  UnreachableError,
+} from "fmu-gateway";
+import { FileKeys } from "fmu-gateway/node";
+
+const { PAID_GATEWAY_URL, FMU_FILE } = process.env;
+const NOWHERE = "http://127.0.0.1:1";
+const BALL = { fmu_id: "msl:BouncingBall", stop_time: 3 };
+
+let folder;
+let client;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fmu-gateway-"));
+  client = new FMUGatewayClient();
+});
+after(() => rm(folder, { recursive: true }));
+
+test("a model is found by words and described", async () => {
+  const { models } = await client.library("bouncing ball");
+  assert.equal(models[0].model_name, "BouncingBall");
+  const model = await client.describe(models[0].id);
+  assert.ok(model.variables.some((variable) => variable.name === "h"));
+  const parameters = await client.variables(models[0].id, { causality: "parameter" });
+  assert.ok(parameters.variables.every((variable) => variable.causality === "parameter"));
+});
+
+test("a run answers key figures, and its result comes as numbers, CSV and plot", async () => {
+  const answer = await client.simulate({ ...BALL, kpis: ["h_max"] });
+  assert.equal(answer.kpis.h_max.value, 1);
+  const { time, columns, units } = await client.result(answer.result_id, { variables: ["h"] });
+  assert.ok(time instanceof Float64Array);
+  assert.deepEqual(Object.keys(columns), ["h"]);
+  assert.equal(columns.h.length, time.length);
+  assert.equal(units.h, "m");
+  assert.match(await client.csv(answer.result_id), /^"?time"?,/);
+  const png = await client.plot(answer.result_id);
+  assert.deepEqual([...png.slice(1, 4)], [..."PNG"].map((c) => c.charCodeAt(0)));
+});
+
+test("a file is sent once", async () => {
+  const file = await readFile(FMU_FILE);
+  const first = await client.uploadFmuSmart(file);
+  const second = await client.uploadFmuSmart(new Blob([file]));
+  assert.match(first.id, /^fmu_[0-9a-f]{16}$/);
+  assert.equal(first.already_known, false);
+  assert.equal(second.already_known, true);
+  assert.equal(second.id, first.id);
+  assert.equal((await client.uploads()).models.length, 1);
+  await client.removeFmu(first.id);
+  assert.equal((await client.uploads()).models.length, 0);
+});
+
+test("errors are typed and say what to do", async () => {
+  await assert.rejects(client.simulate({ fmu_id: "msl:BouncingBal" }), (error) => {
+    assert.ok(error instanceof NotFoundError && error instanceof GatewayError);
+    assert.equal(error.code, "unknown_model");
+    assert.ok(error.remedy.length > 0);
+    assert.ok(error.details.nearest.includes("msl:BouncingBall"));
+    return true;
+  });
+  await assert.rejects(client.simulate({ ...BALL, stop_time: -1 }), InvalidRequestError);
+  const stranger = new FMUGatewayClient({ key: "00000000-0000-4000-8000-000000000000" });
+  await assert.rejects(stranger.account(), UnauthorizedError);
+  await assert.rejects(new FMUGatewayClient({ gatewayUrl: NOWHERE }).health(), UnreachableError);
+});
+
+test("a key is made once and kept for its owner only", async () => {
+  const keys = new FileKeys(folder);
+  const first = await new FMUGatewayClient({ keys }).apiKey();
+  const second = await new FMUGatewayClient({ keys }).apiKey();
+  assert.equal(first, second);
+  const file = keys.path(await new FMUGatewayClient().findUrl());
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+});
+
+test("further keys are added and revoked", async () => {
+  const added = await client.addKey("laptop");
+  assert.ok((await client.keys()).some((key) => key.label === "laptop"));
+  await client.revokeKey(added.key_id);
+  await assert.rejects(new FMUGatewayClient({ key: added.key }).account(), UnauthorizedError);
+});
+
+test("where runs are free, a quote says so", async () => {
+  assert.equal((await client.quote(BALL)).amount, 0);
+  assert.equal(await client.paymentRequirement(BALL), null);
+});
+
+test("where runs cost money, a run is refused with the ways to pay", async () => {
+  const customer = new FMUGatewayClient({ gatewayUrl: PAID_GATEWAY_URL });
+  await assert.rejects(customer.simulate(BALL), (error) => {
+    assert.ok(error instanceof PaymentRequired);
+    assert.ok(error.offers.some((offer) => offer.kind === "credits"));
+    assert.equal(error.requirement.amount, 1);
+    return true;
+  });
+  const { quote_id } = await customer.paymentRequirement(BALL);
+  await assert.rejects(customer.pay({ quote_id, offer: "credits" }), GatewayError);
+});
+
+test("a run that finds no gateway is made by the local simulator, and says so", async () => {
+  const trajectory = { time: Float64Array.of(0, 1), columns: {}, units: {}, events: [] };
+  const lonely = new FMUGatewayClient({ gatewayUrl: NOWHERE });
+  const outcome = await lonely.simulateWithFallback(BALL, () => trajectory);
+  assert.equal(outcome.ran, "local");
+  assert.match(outcome.why, /no gateway answers/);
+  assert.equal((await client.simulateWithFallback(BALL)).ran, "gateway");
+  const wrong = { fmu_id: "msl:Nothing" };
+  await assert.rejects(client.simulateWithFallback(wrong, () => trajectory), NotFoundError);
+});
