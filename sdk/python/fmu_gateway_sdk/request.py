@@ -7,14 +7,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class InputSignal:
     """A signal over time [s] for one input."""
 
     name: str
-    time: Sequence[float]
-    values: Sequence[float]
+    time: Sequence[float] | NDArray[np.float64]
+    values: Sequence[float] | NDArray[np.float64]
     interpolation: Literal["linear", "hold"] = "linear"
 
     def as_json(self) -> dict[str, Any]:
