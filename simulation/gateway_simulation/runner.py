@@ -30,7 +30,7 @@ from gateway_simulation.shared import SharedBlock
 from gateway_simulation.trajectory import Trajectory
 from gateway_simulation.worker import Worker
 
-_GRACE_S: Final = 5.0
+_GRACE_S: Final = 3.0
 _FINER: Final = 0.1
 
 
@@ -153,7 +153,7 @@ class Simulator:
         with self._lock:
             if self._worker is worker:
                 self._worker = None
-        worker.close()
+        worker.kill()
 
 
 def finer(run: CanonicalRun) -> CanonicalRun:

@@ -75,6 +75,11 @@ class Worker:
             msg = "the process that runs models is gone"
             raise RunnerLostError(msg) from error
 
+    def kill(self) -> None:
+        """End a process that isn't trusted any more, without asking."""
+        self._process.kill()
+        self.close()
+
     def close(self) -> None:
         """End the process and everything that runs in it, remove its folder."""
         with self._lock, contextlib.suppress(OSError):

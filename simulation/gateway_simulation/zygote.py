@@ -63,16 +63,15 @@ class _Zygote:
             self._enforce_deadlines()
 
     def stop(self) -> None:
-        """Kill what still runs."""
+        """Kill what still runs; closing its socket without a word says that we went."""
         for run in list(self.running.values()):
             _kill(run)
+            run.outcome.close()
             self._end(run)
 
     def _patience(self) -> float | None:
-        if not self.running:
-            return None
-        first = min(run.deadline for run in self.running.values())
-        return max(0.0, first - time.monotonic())
+        deadlines = [run.deadline for run in self.running.values() if not run.timed_out]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _begin(self) -> bool:
         """Fork a child for the next run; False when the server has gone."""
@@ -125,9 +124,8 @@ class _Zygote:
     def _enforce_deadlines(self) -> None:
         now = time.monotonic()
         for run in self.running.values():
-            if run.deadline <= now:
+            if run.deadline <= now and not run.timed_out:
                 run.timed_out = True
-                run.deadline = float("inf")
                 _kill(run)
 
     def _kill_orphans(self) -> None:

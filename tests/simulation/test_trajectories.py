@@ -72,9 +72,7 @@ def test_a_finer_communication_step_is_recorded_on_the_coarse_grid(
 ) -> None:
     model = reference("fmi2/Dahlquist")
     fine = simulator.run(planned(model, step=0.1, mode="co_simulation"))
-    thinned = simulator.run(
-        planned(model, step=0.5, communication_step=0.1, mode="co_simulation")
-    )
+    thinned = simulator.run(planned(model, step=0.5, communication_step=0.1, mode="co_simulation"))
     assert thinned.time == pytest.approx(fine.time[::5])
     assert thinned.column("x") == pytest.approx(fine.column("x")[::5], rel=1e-12)
 

@@ -1,0 +1,188 @@
+"""Many threads, lost processes, shut-down: the simulator bounds, recovers and leaves nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gateway_simulation import exceptions as e
+from gateway_simulation.model import Model
+from gateway_simulation.plan import CanonicalRun
+from gateway_simulation.runner import Simulator
+
+ModelThat = Callable[[str], Model]
+Planner = Callable[..., CanonicalRun]
+
+
+@pytest.fixture
+def own() -> Iterator[Simulator]:
+    made = Simulator(timeout_s=5, memory_mb=256, concurrency=4)
+    yield made
+    made.close()
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in text.split()]
+
+
+def _zygotes() -> list[int]:
+    """Processes that this thread's simulators started, whichever thread did."""
+    found = []
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        for child in (task / "children").read_text(encoding="ascii").split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"gateway_simulation.zygote" in command:
+                found.append(int(child))
+    return found
+
+
+def test_many_threads_get_their_own_results(
+    own: Simulator, model_that: ModelThat, planned: Planner
+) -> None:
+    model = model_that("driven")
+    runs = [
+        planned(model, start_values={"a": a, "x": 1}, outputs=["x"], solver={"name": "cvode"})
+        for a in range(24)
+    ]
+    with ThreadPoolExecutor(12) as pool:
+        results = list(pool.map(own.run, runs))
+    for a, trajectory in enumerate(results):
+        assert trajectory.column("x")[-1] == pytest.approx(math.exp(-a), abs=1e-4)
+
+
+def test_waiting_for_a_core_doesnt_count_as_running(
+    model_that: ModelThat, planned: Planner
+) -> None:
+    simulator = Simulator(timeout_s=0.7, memory_mb=256, concurrency=1)
+    try:
+        simulator.start()
+        spinning = planned(model_that("spins"))
+        with ThreadPoolExecutor(3) as pool:
+            spins = [pool.submit(simulator.run, spinning) for _ in range(2)]
+            time.sleep(0.1)
+            waits = pool.submit(simulator.run, planned(model_that("driven")))
+            assert waits.result().rows == 11
+        assert [type(spin.exception()) for spin in spins] == [e.RunTimeoutError] * 2
+    finally:
+        simulator.close()
+
+
+def test_a_killed_zygote_fails_its_runs_and_is_started_again(
+    own: Simulator, model_that: ModelThat, planned: Planner
+) -> None:
+    before = set(_zygotes())
+    own.start()
+    (zygote,) = set(_zygotes()) - before
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(own.run, planned(model_that("spins"))) for _ in range(2)]
+        while len(_children(zygote)) < 2:
+            time.sleep(0.01)
+        orphans = _children(zygote)
+        os.kill(zygote, signal.SIGKILL)
+        errors = [future.exception() for future in running]
+    assert [type(error) for error in errors] == [e.RunnerLostError] * 2
+    assert not any(isinstance(error, e.RunError) and error.models_fault for error in errors)
+    assert own.run(planned(model_that("driven"))).rows == 11
+    assert not any(_alive(pid) for pid in orphans)
+
+
+def test_a_stopped_zygote_is_given_up(model_that: ModelThat, planned: Planner) -> None:
+    before = set(_zygotes())
+    simulator = Simulator(timeout_s=0.2, memory_mb=256)
+    try:
+        simulator.start()
+        (zygote,) = set(_zygotes()) - before
+        os.kill(zygote, signal.SIGSTOP)
+        with pytest.raises(e.RunnerLostError):
+            simulator.run(planned(model_that("driven")))
+    finally:
+        simulator.close()
+    assert not _alive(zygote)
+
+
+def test_closing_leaves_nothing_behind(model_that: ModelThat, planned: Planner) -> None:
+    before = set(_zygotes())
+    simulator = Simulator(timeout_s=20, memory_mb=256)
+    simulator.start()
+    (zygote,) = set(_zygotes()) - before
+    home = Path(f"/proc/{zygote}/cwd").readlink()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(simulator.run, planned(model_that("spins")))
+        while not _children(zygote):
+            time.sleep(0.01)
+        orphans = _children(zygote)
+        simulator.close()
+        assert isinstance(running.exception(), e.SimulatorClosedError)
+    assert not any(_alive(pid) for pid in (zygote, *orphans))
+    assert not home.exists()
+    with pytest.raises(e.SimulatorClosedError):
+        simulator.run(planned(model_that("driven")))
+    simulator.close()
+
+
+def test_runs_leave_no_descriptors_threads_or_folders(
+    own: Simulator, model_that: ModelThat, planned: Planner
+) -> None:
+    run = planned(model_that("driven"))
+    own.run(run)
+    descriptors, threads = _descriptors(), threading.active_count()
+    for _ in range(20):
+        own.run(run)
+    assert _descriptors() == descriptors
+    assert threading.active_count() == threads
+
+
+def test_the_zygote_ends_with_a_server_that_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(
+        "import time\n"
+        "from gateway_simulation.runner import Simulator\n"
+        "s = Simulator(timeout_s=5, memory_mb=256)\n"
+        "s.start()\n"
+        "print(s._worker._process.pid, flush=True)\n"
+        "time.sleep(60)\n",
+        encoding="utf-8",
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        zygote = int(server.stdout.readline())
+        server.kill()
+    deadline = time.monotonic() + 5
+    while _alive(zygote) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(zygote)
+
+
+def test_the_server_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "import gateway_simulation.runner, gateway_simulation.plan, gateway_simulation.archive\n"
+        "import gateway_simulation.kpis, gateway_simulation.summary, gateway_simulation.units\n"
+        "heavy = {'fmpy', 'scipy', 'pyarrow', 'matplotlib', 'lxml'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be reaped doesn't."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
