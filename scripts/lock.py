@@ -1,6 +1,6 @@
 """Pin the whole dependency tree, without naming any package host.
 
-    python scripts/lock.py             pin what the ranges in pyproject.toml resolve to within the pins
+    python scripts/lock.py             pin what the ranges resolve to, within today's pins
     python scripts/lock.py --upgrade   forget the pins first
     python scripts/lock.py --check     fail if the two files don't agree with each other (CI)
 
@@ -21,7 +21,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = ROOT / "pyproject.toml"
 REQUIREMENTS: Final = ROOT / "requirements.txt"
 _BLOCK: Final = re.compile(r"^constraint-dependencies = \[\n(.*?)^\]\n", re.DOTALL | re.MULTILINE)
-_PIN: Final = re.compile(r"^([a-z0-9.-]+)(?:\[[^]]*\])?==([^\s;\\]+)(?: *; *([^\\\n]+))?", re.MULTILINE)
+_PIN: Final = re.compile(
+    r"^([a-z0-9.-]+)(?:\[[^]]*\])?==([^\s;\\]+)(?: *; *([^\\\n]+))?", re.MULTILINE
+)
 _EXPORT: Final = ["uv", "export", "--quiet", "--format", "requirements-txt", "--no-header"]
 
 

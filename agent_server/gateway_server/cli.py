@@ -115,9 +115,13 @@ def credits_grant(
     reason: Annotated[str, typer.Option(help="Unique name of the grant; repeating does nothing")],
 ) -> None:
     """Give an account prepaid credits."""
+    from gateway_payments.exceptions import PaymentError  # noqa: PLC0415
     from gateway_server.operator import grant_credits  # noqa: PLC0415
 
-    typer.echo(grant_credits(_settings(), account_id, amount, reason))
+    try:
+        typer.echo(grant_credits(_settings(), account_id, amount, reason))
+    except PaymentError as error:
+        _stop([str(error)])
 
 
 def _settings(**overrides: object) -> Settings:

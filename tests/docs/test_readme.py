@@ -51,7 +51,10 @@ def test_every_promise_of_the_security_page_names_a_test_that_exists() -> None:
 def _examples() -> list[Any]:
     text = (ROOT / "AI_AGENT_GUIDE.md").read_text().replace("\n   ", " ")
     calls = re.findall(rf"`({'|'.join(TOOLS)}) (\{{[^`]*\}})", text)
-    return [pytest.param(tool, json.loads(body), id=f"{tool}-{i}") for i, (tool, body) in enumerate(calls)]
+    return [
+        pytest.param(tool, json.loads(body), id=f"{tool}-{i}")
+        for i, (tool, body) in enumerate(calls)
+    ]
 
 
 @pytest.mark.parametrize(("tool", "arguments"), _examples())

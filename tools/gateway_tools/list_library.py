@@ -44,7 +44,9 @@ class ModelView(BaseModel):
     kinds: list[str]
     tags: list[str]
     verified_against: str | None = Field(description="How the library knows that it is right")
-    error: float | None = Field(description="No larger error was found then, in the variables' units")
+    error: float | None = Field(
+        description="No larger error was found then, in the variables' units"
+    )
 
 
 class LibraryOutput(BaseModel):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from gateway_tools.context import Context
 from gateway_tools.parsing import parsed
+from gateway_tools.schema import input_schema, output_schema
 
 InputT = TypeVar("InputT", bound=BaseModel)
 
@@ -58,28 +59,11 @@ class Tool(Generic[InputT]):
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        schema: dict[str, Any] = _lean(self.input.model_json_schema(by_alias=True))
-        return schema
+        return input_schema(self.input)
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """JSON Schema of the answer."""
-        either: Any = self.output if self.or_output is None else self.output | self.or_output
-        schema = _lean(TypeAdapter(either).json_schema(mode="serialization"))
-        return {"type": "object", **schema}
-
-
-def _lean(schema: Any, *, names: bool = False) -> Any:  # noqa: ANN401  any JSON
-    """`schema` without the titles that pydantic derives from names: agents pay by the token.
-
-    `names` is True inside `properties`, where a key is a name and "title" may be one.
-    """
-    if isinstance(schema, list):
-        return [_lean(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _lean(value, names=key in {"properties", "$defs"} and not names)
-        for key, value in schema.items()
-        if names or key != "title"
-    }
+        return output_schema(
+            self.output if self.or_output is None else self.output | self.or_output
+        )

@@ -1,0 +1,97 @@
+"""What only the A2A door has: the card, files, text parts, tasks that go on once they are paid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from a2a.helpers import new_text_message
+from a2a.types.a2a_pb2 import Role, Task
+from a2a.utils.errors import TaskNotFoundError
+from conftest import Running
+from doors.clients import A2A, open_door
+
+from gateway_a2a import client as a2a
+from gateway_library.build import built_folder
+from gateway_tools.registry import TOOLS
+
+RUN: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 1.0}
+
+
+@pytest.fixture(scope="module", params=["a2a_jsonrpc", "a2a_rest"])
+def door(request: pytest.FixtureRequest, free_gateway: Running) -> Iterator[A2A]:
+    with open_door(request.param, free_gateway.account()) as opened:
+        assert isinstance(opened, A2A)
+        yield opened
+
+
+def say(door: A2A, text: str) -> Task:
+    return door.portal.call(door.agent.send, new_text_message(text, role=Role.ROLE_USER))
+
+
+def test_the_card_is_public_and_every_skill_has_an_example_that_works(
+    free_gateway: Running, door: A2A
+) -> None:
+    card = httpx.get(f"{free_gateway.url}/.well-known/agent-card.json").json()
+    assert [skill["id"] for skill in card["skills"]] == list(TOOLS)
+    assert card["supportedInterfaces"][0]["url"] == f"{free_gateway.url}/a2a/"
+    example = next(skill for skill in card["skills"] if skill["id"] == "simulate")["examples"][0]
+    assert a2a.state(say(door, example)) == "completed"
+
+
+def test_json_in_a_text_part_is_a_call(door: A2A) -> None:
+    task = say(door, json.dumps({"skill": "simulate", "arguments": RUN}))
+    assert a2a.state(task) == "completed"
+    assert a2a.data(task)["status"] == "done"
+
+
+@pytest.mark.parametrize("text", ["simulate the ball", "[]", '{"arguments": {}}', '{"skill": 1}'])
+def test_other_text_is_not_guessed_at(door: A2A, text: str) -> None:
+    task = say(door, text)
+    assert a2a.state(task) == "failed"
+    assert a2a.data(task)["code"] == "not_understood"
+    assert '"skill"' in a2a.data(task)["remedy"]
+
+
+def test_an_fmu_comes_as_a_raw_part(door: A2A) -> None:
+    data = (built_folder() / "VanDerPol.fmu").read_bytes()
+
+    async def upload() -> Task:
+        return await door.agent.call("upload_fmu", {}, file=data)
+
+    assert a2a.data(door.portal.call(upload))["model_name"] == "VanDerPol"
+
+
+def test_a_result_comes_as_file_artifacts(door: A2A) -> None:
+    result_id = door.call("simulate", RUN).body["result_id"]
+    for form, start in (("csv", b"time,h,v\n"), ("png", b"\x89PNG")):
+        asked = {"result_id": result_id, "format": form}
+        task = door.portal.call(door.agent.call, "get_result", asked)
+        assert a2a.files(task)[f"{result_id}.{form}"].startswith(start)
+
+
+def test_a_task_that_asks_for_money_continues_with_the_token(paid_gateway: Running) -> None:
+    where = paid_gateway.account()
+    with open_door("a2a_jsonrpc", where) as door, paid_gateway.http(where) as http:
+        assert isinstance(door, A2A)
+        task = door.portal.call(door.agent.call, "simulate", RUN)
+        assert a2a.state(task) == "input_required"
+        session_id = a2a.data(task)["session_id"]
+        assert paid_gateway.stripe is not None
+        url = f"{paid_gateway.stripe.base_url}/control/sessions/{session_id}/complete"
+        httpx.post(url, json={"payment_status": "paid"}).raise_for_status()
+        token = http.get(f"/payments/checkout/{session_id}").json()["payment_token"]
+        done = door.portal.call(door.agent.answer, task, {"payment_token": token})
+    assert a2a.state(done) == "completed"
+    assert done.id == task.id
+
+
+def test_anothers_task_does_not_exist(free_gateway: Running, door: A2A) -> None:
+    task = door.portal.call(door.agent.call, "quote", RUN)
+    with open_door("a2a_jsonrpc", free_gateway.account()) as stranger:
+        assert isinstance(stranger, A2A)
+        with pytest.raises(TaskNotFoundError):
+            stranger.portal.call(stranger.agent.answer, task, {"payment_token": "x"})

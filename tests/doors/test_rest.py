@@ -1,0 +1,203 @@
+"""What only the REST door has: forms, formats, statuses, tickets, streams, Stripe's webhook."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from conftest import WEBHOOK_SECRET, Running
+from stripe_standin.server import signed
+
+from gateway_library.build import built_folder
+
+BALL: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 1.0}
+MODEL = built_folder() / "VanDerPol.fmu"
+
+
+@pytest.fixture(scope="module")
+def http(free_gateway: Running) -> Any:  # noqa: ANN401
+    with free_gateway.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def result_id(http: httpx.Client) -> str:
+    return str(http.post("/simulate", json=BALL).json()["result_id"])
+
+
+def test_a_new_upload_is_201_and_a_known_one_200(http: httpx.Client) -> None:
+    form = {"file": ("model.fmu", MODEL.read_bytes())}
+    assert http.post("/fmus", files=form).status_code == 201
+    again = http.post("/fmus", files=form)
+    assert again.status_code == 200
+    assert again.json()["already_known"]
+    assert http.get(f"/fmus/{again.json()['id']}").json()["sha256"] == again.json()["sha256"]
+
+
+def test_an_upload_address_works_once(free_gateway: Running, http: httpx.Client) -> None:
+    told = http.post("/fmus", json={}).json()
+    assert told["upload_url"].startswith(free_gateway.url)
+    data = MODEL.read_bytes()
+    assert httpx.put(told["upload_url"], content=data).json()["model_name"] == "VanDerPol"
+    again = httpx.put(told["upload_url"], content=data)
+    assert again.status_code == 404
+    assert again.json()["code"] == "upload_ticket_invalid"
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type", "start"),
+    [
+        ("csv", "text/csv; charset=utf-8", b"time,h,v\n"),
+        ("parquet", "application/vnd.apache.parquet", b"PAR1"),
+        ("png", "image/png", b"\x89PNG"),
+        ("svg", "image/svg+xml", b"<?xml"),
+    ],
+)
+def test_a_result_comes_in_the_format_asked_for(
+    http: httpx.Client, result_id: str, form: str, media_type: str, start: bytes
+) -> None:
+    by_name = http.get(f"/results/{result_id}", params={"format": form})
+    accept = {"Accept": media_type.partition(";")[0]}
+    by_header = http.get(f"/results/{result_id}", headers=accept)
+    for answer in (by_name, by_header):
+        assert answer.headers["content-type"] == media_type
+        assert answer.content.startswith(start)
+
+
+def test_every_point_of_a_result_can_be_had_and_few_come_by_default(
+    http: httpx.Client, result_id: str
+) -> None:
+    few = http.get(f"/results/{result_id}").json()
+    every = http.get(f"/results/{result_id}?points=all").json()
+    assert len(few["series"]["time"]) == 50
+    assert len(every["series"]["time"]) == every["rows"] > 50
+
+
+def test_a_simulation_can_be_streamed(http: httpx.Client) -> None:
+    with http.stream(
+        "POST", "/simulate", json=BALL, headers={"Accept": "text/event-stream"}
+    ) as stream:
+        lines = [line for line in stream.iter_lines() if line]
+    events = [line.removeprefix("event: ") for line in lines if line.startswith("event")]
+    assert events[0] == "progress"
+    assert events[-1] == "result"
+    assert json.loads(lines[-1].removeprefix("data: "))["status"] == "done"
+
+
+def test_a_stream_ends_with_the_problem_if_there_is_one(http: httpx.Client) -> None:
+    with http.stream(
+        "POST", "/simulate", json={"fmu_id": "msl:No"}, headers={"Accept": "text/event-stream"}
+    ) as stream:
+        lines = [line for line in stream.iter_lines() if line]
+    assert lines[-2] == "event: error"
+    assert json.loads(lines[-1].removeprefix("data: "))["code"] == "unknown_model"
+
+
+def test_usage_comes_as_csv_too(http: httpx.Client, result_id: str) -> None:
+    table = http.get("/usage", headers={"Accept": "text/csv"}).text
+    assert table.startswith("run_id,at,key_id,fmu_id,outcome,")
+    assert result_id in table
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_json_object_is_refused(http: httpx.Client, body: bytes) -> None:
+    answer = http.post("/simulate", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "not_json"
+
+
+def test_an_infinite_number_is_refused(http: httpx.Client) -> None:
+    for number in ("NaN", "Infinity", "1e999"):
+        answer = http.post(
+            "/simulate", content=f'{{"fmu_id": "msl:BouncingBall", "stop_time": {number}}}'
+        )
+        assert answer.json()["code"] == "invalid_time", number
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused(free_gateway: Running, *, announced: bool) -> None:
+    chunk = b" " * 2**20
+    body = chunk * 17 if announced else (chunk for _ in range(17))
+    with free_gateway.http() as http:
+        answer = http.post("/simulate", content=body)
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+
+
+def test_an_upload_that_is_too_large_is_refused(free_gateway: Running) -> None:
+    with free_gateway.http() as http:
+        answer = http.post("/fmus", content=b"x" * (64 * 2**20 + 1))
+        assert answer.status_code == 413
+        assert answer.json()["code"] in {"upload_too_large", "too_large"}
+        assert http.get("/fmus").json()["models"] == []
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/results", "/fmus/a/b"])
+def test_an_unknown_address_is_a_problem_too(http: httpx.Client, path: str) -> None:
+    answer = http.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_payments_state_shows_in_the_status(paid_gateway: Running) -> None:
+    with paid_gateway.http() as http:
+        need = http.post("/simulate", json=BALL)
+        assert need.status_code == 402
+        pending = http.get(f"/payments/checkout/{need.json()['session_id']}")
+        assert pending.status_code == 202
+        assert pending.json()["status"] == "pending"
+        stripe = paid_gateway.stripe
+        assert stripe is not None
+        url = f"{stripe.base_url}/control/sessions/{need.json()['session_id']}/expire"
+        httpx.post(url, json={}).raise_for_status()
+        expired = http.get(f"/payments/checkout/{need.json()['session_id']}")
+        assert expired.status_code == 410
+        assert expired.json()["status"] == "expired"
+
+
+@pytest.mark.parametrize("skew_s", [-3600, 3600])
+def test_a_webhook_from_another_time_is_refused(paid_gateway: Running, skew_s: int) -> None:
+    import time  # noqa: PLC0415
+
+    event = {"id": "evt_x", "object": "event", "type": "checkout.session.completed", "data": {}}
+    body, signature = signed(event, WEBHOOK_SECRET, time.time() + skew_s)
+    answer = httpx.post(
+        f"{paid_gateway.url}/webhooks/stripe", content=body, headers={"Stripe-Signature": signature}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "webhook_signature"
+
+
+def test_a_webhook_with_a_wrong_signature_is_refused(paid_gateway: Running) -> None:
+    body, signature = signed({"id": "evt_y", "object": "event"}, "whsec_other", None)
+    for header in (signature, "", "t=1,v1=x", "nonsense"):
+        answer = httpx.post(
+            f"{paid_gateway.url}/webhooks/stripe",
+            content=body,
+            headers={"Stripe-Signature": header},
+        )
+        assert answer.status_code == 400
+
+
+def test_people_find_pages_and_agents_a_guide(free_gateway: Running) -> None:
+    for path, text in [
+        ("/llms.txt", "simulate"),
+        ("/docs", "swagger"),
+        ("/payments/success", "Thank you"),
+        ("/payments/cancelled", "Nothing was charged"),
+        ("/health", "process"),
+        ("/ready", "ready"),
+    ]:
+        answer = httpx.get(f"{free_gateway.url}{path}")
+        assert answer.status_code == 200
+        assert text in answer.text
+
+
+def test_the_schema_describes_every_tools_input(free_gateway: Running) -> None:
+    schema = httpx.get(f"{free_gateway.url}/openapi.json").json()
+    body = schema["paths"]["/simulate"]["post"]["requestBody"]["content"]["application/json"]
+    assert "start_values" in body["schema"]["properties"]
+    names = [parameter["name"] for parameter in schema["paths"]["/library"]["get"]["parameters"]]
+    assert "query" in names

@@ -1,0 +1,89 @@
+"""What a crash or a hostile model leaves behind is put right, and the payment given back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from conftest import Running
+from doors.clients import Where
+from fmus import compiled
+
+from gateway_payments.accounts import Caller, find_caller
+from gateway_payments.audit import audit
+from gateway_payments.ledger import grant_credits
+from gateway_payments.money import from_minor
+from gateway_runs import records
+from gateway_tools.context import Context, Door
+from gateway_tools.recover import recover
+from gateway_tools.requests import planned
+
+REQUEST = {"fmu_id": "msl:Dahlquist", "stop_time": 1.0}
+
+
+def caller_of(gateway: Running, where: Where) -> Caller:
+    with gateway.embedded.gateway.database.read() as db:
+        caller = find_caller(db, where.key)
+    assert caller is not None
+    return caller
+
+
+def give(gateway: Running, caller: Caller, name: str) -> None:
+    system = gateway.embedded.gateway
+    with system.database.write() as db:
+        grant_credits(db, caller.account_id, name, from_minor(300, "usd"), system.clock())
+
+
+def test_a_run_whose_process_died_is_failed_and_its_payment_returned(
+    paid_gateway: Running,
+) -> None:
+    where = paid_gateway.account()
+    caller = caller_of(paid_gateway, where)
+    give(paid_gateway, caller, f"recovery {caller.account_id}")
+    system = paid_gateway.embedded.gateway
+    with paid_gateway.http(where) as http:
+        quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
+        http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        _begin_and_die(paid_gateway, caller, quote)
+        assert http.post("/simulate", json={"quote_id": quote}).status_code == 409
+        assert len(recover(system)) == 1
+        assert recover(system) == []
+        assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
+    with system.database.read() as db:
+        assert not audit(db)
+
+
+def _begin_and_die(gateway: Running, caller: Caller, quote: str) -> None:
+    """What a server does before a run, an hour ago; then nothing."""
+    system = gateway.embedded.gateway
+    context = Context(system, caller, Door(result_link=lambda *_: ""))
+    plan = planned(context, REQUEST)
+    run_id, before = records.new_id(), system.clock() - timedelta(hours=1)
+    new = records.NewRun(caller.account_id, "msl:Dahlquist", "", plan.run.sha256, None, None)
+    with system.database.write() as db:
+        assert system.payments.admit(
+            db, caller, run_id, plan.priced, quote_id=quote, now=system.clock()
+        )
+        records.begin(db, run_id, new, before)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"), [("crashes", "model_crashed"), ("exits", "model_exited")]
+)
+def test_a_model_that_fails_gives_the_payment_back_twice_then_keeps_it(
+    paid_gateway: Running, behaviour: str, code: str
+) -> None:
+    where = paid_gateway.account()
+    give(paid_gateway, caller_of(paid_gateway, where), behaviour)
+    with paid_gateway.http(where) as http:
+        stored = http.post("/fmus", files={"file": ("m.fmu", compiled.fmu(behaviour))}).json()
+        request = {"fmu_id": stored["id"], "stop_time": 1.0}
+        quote = http.post("/quotes", json=request).json()["quote_id"]
+        http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        codes = [http.post("/simulate", json={"quote_id": quote}).json()["code"] for _ in range(4)]
+        assert codes == [code] * 3 + ["payment_exhausted"]
+        usage = http.get("/usage").json()["usage"]
+        assert [row["price"] for row in usage] == [1.0, 0.0, 0.0]
+        assert http.get("/health").json()["status"] == "ok"
+    with paid_gateway.embedded.gateway.database.read() as db:
+        assert not audit(db)
