@@ -119,6 +119,15 @@ class Payments:
         quote = self.find_quote(account_id, quote_id)
         return self._paid_status(quote, now) or self._pay(quote, offer, now)
 
+    def look_after(self, account_id: str, quote_id: str, now: datetime) -> None:
+        """Ask Stripe how the quote's open payment stands, where its webhook may have been lost.
+
+        Begins nothing. Raises UnknownQuoteError, StripeUnavailableError.
+        """
+        waiting = self._waiting(self.find_quote(account_id, quote_id))
+        if waiting:
+            self._settled(waiting, now)
+
     def stored_request(
         self, account_id: str, *, quote_id: str | None = None, payment_token: str | None = None
     ) -> dict[str, Any]:

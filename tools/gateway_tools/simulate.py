@@ -120,6 +120,20 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, body: str) -
         idempotency_key=request.idempotency_key,
         body_sha256=body,
     )
+    if _begin(context, request, plan, run_id, new):
+        return run_id
+    if request.quote_id is not None:  # its webhook may have been lost
+        context.gateway.payments.look_after(context.account_id, request.quote_id, now)
+        if _begin(context, request, plan, run_id, new):
+            return run_id
+    raise _requirement(context, plan)
+
+
+def _begin(
+    context: Context, request: SimulateInput, plan: Planned, run_id: str, new: records.NewRun
+) -> bool:
+    """One transaction; False where nothing was given that pays."""
+    now = context.now
     with context.gateway.database.write() as db:
         admission = context.gateway.payments.admit(
             db,
@@ -130,10 +144,10 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, body: str) -
             quote_id=request.quote_id,
             now=now,
         )
-        if admission is not None:
-            records.begin(db, run_id, new, now)
-            return run_id
-    raise _requirement(context, plan)
+        if admission is None:
+            return False
+        records.begin(db, run_id, new, now)
+        return True
 
 
 def _run(context: Context, plan: Planned, run_id: str) -> Trajectory:

@@ -1,0 +1,138 @@
+"""What a call costs through each door: p50 and p95 of a warm `simulate` of BouncingBall.
+
+    uv run python benchmarks/simulate_by_door.py [--calls 200]
+
+Prints each door in ms, its ratio to REST, and where the time of a REST call goes: the simulation
+(its process and its numbers), the database (both transactions with their syncs and the two reads),
+writing the result, and the door with the rest. All in one run, one call at a time, free of charge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from doors.clients import DOORS, Where, open_door
+
+from gateway_runs.results import ResultStore
+from gateway_server.embedded import embedded_gateway
+from gateway_server.settings import read_settings
+from gateway_simulation.runner import Simulator
+from gateway_storage.database import Database
+
+REQUEST: Final = {"fmu_id": "msl:BouncingBall", "stop_time": 3.0, "kpis": ["h_max", "v_rms"]}
+_WARM_UP: Final = 10
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=200)
+    calls = parser.parse_args().calls
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "bench.sqlite3"
+        settings = read_settings(port=0, fmu_gateway_db_path=str(database), payment_offers=())
+        with embedded_gateway(settings) as gateway:
+            key = httpx.post(f"{gateway.url}/keys").json()["key"]
+            where = Where(gateway.url, database, key, {"PAYMENT_OFFERS": ""})
+            _doors(where, calls)
+            _shares(where, calls)
+
+
+def _doors(where: Where, calls: int) -> None:
+    base = 0.0
+    print(f"{'door':12} {'p50 ms':>8} {'p95 ms':>8} {'to REST':>8}   ({calls} calls each)")
+    for name in DOORS:
+        p50, p95 = _percentiles(_timed(name, where, calls))
+        base = base or p50
+        print(f"{name:12} {p50:8.2f} {p95:8.2f} {p50 / base:7.2f}x")
+
+
+def _timed(name: str, where: Where, calls: int) -> list[float]:
+    with open_door(name, where) as door:
+        times = []
+        for _ in range(_WARM_UP + calls):
+            started = time.perf_counter()
+            assert not door.call("simulate", REQUEST).failed
+            times.append(time.perf_counter() - started)
+    return times[_WARM_UP:]
+
+
+def _shares(where: Where, calls: int) -> None:
+    with (
+        _watched(Simulator, "run") as simulation,
+        _watched_blocks(Database, "write") as writing,
+        _watched_blocks(Database, "read") as reading,
+        _watched(ResultStore, "write") as storing,
+    ):
+        whole = sum(_timed("rest", where, calls))
+    rounds = (calls + _WARM_UP) / calls  # the parts were watched while warming up too
+    parts = {
+        "simulation": sum(simulation) / rounds,
+        "database": (sum(writing) + sum(reading)) / rounds,
+        "result file": sum(storing) / rounds,
+    }
+    parts["door and rest"] = whole - sum(parts.values())
+    print("\nwhere a REST call goes")
+    for part, seconds in parts.items():
+        print(f"{part:14} {1000 * seconds / calls:7.2f} ms {seconds / whole:6.0%}")
+
+
+@contextmanager
+def _watched(owner: type, name: str) -> Iterator[list[float]]:
+    """How long each call of `owner.name` takes."""
+    original: Callable[..., Any] = getattr(owner, name)
+    times: list[float] = []
+
+    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        started = time.perf_counter()
+        try:
+            return original(*arguments, **named)
+        finally:
+            times.append(time.perf_counter() - started)
+
+    setattr(owner, name, timed)
+    try:
+        yield times
+    finally:
+        setattr(owner, name, original)
+
+
+@contextmanager
+def _watched_blocks(owner: type, name: str) -> Iterator[list[float]]:
+    """How long each `with owner.name()` takes, its commit included."""
+    original: Callable[..., Any] = getattr(owner, name)
+    times: list[float] = []
+
+    @contextmanager
+    def timed(*arguments: Any) -> Iterator[Any]:  # noqa: ANN401
+        started = time.perf_counter()
+        with original(*arguments) as connection:
+            yield connection
+        times.append(time.perf_counter() - started)
+
+    setattr(owner, name, timed)
+    try:
+        yield times
+    finally:
+        setattr(owner, name, original)
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles([1000 * s for s in seconds], n=20)
+    return statistics.median([1000 * s for s in seconds]), cuts[-1]
+
+
+if __name__ == "__main__":
+    main()
