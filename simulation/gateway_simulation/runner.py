@@ -149,8 +149,10 @@ class Simulator:
             return self._worker
 
     def _discard(self, worker: Worker) -> None:
-        """A worker that lost a run is not trusted again."""
+        """A worker that lost a run is not trusted again; one that is being closed ends itself."""
         with self._lock:
+            if self._closed:
+                return
             if self._worker is worker:
                 self._worker = None
         worker.kill()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from gateway_simulation.exceptions import NonFiniteValueError
 from gateway_simulation.model import Model
 from gateway_simulation.plan import CanonicalRun
 from gateway_simulation.runner import Simulator
@@ -121,3 +122,24 @@ def test_every_type_of_input_gets_through(
     last = trajectory.values[-1].tolist()
     lag = 0.5 if mode == "co_simulation" else 0.0
     assert last == pytest.approx([2 - lag, 2, 1, 2])
+
+
+def test_a_state_that_runs_away_ends_the_run_with_its_name(
+    model_that: ModelThat, planned: Planner, simulator: Simulator
+) -> None:
+    run = planned(
+        model_that("driven"), start_values={"a": -800, "x": 1}, stop_time=100, solver=TIGHT
+    )
+    with pytest.raises(NonFiniteValueError) as caught:
+        simulator.run(run)
+    assert caught.value.details["variable"] == "der(x)"
+    assert caught.value.details["time"] == pytest.approx(709 / 800, rel=0.1)
+
+
+def test_a_long_table_of_inputs_takes_no_longer_than_its_length(
+    model_that: ModelThat, planned: Planner, simulator: Simulator
+) -> None:
+    times = [i / 1000 for i in range(20_000)]
+    signal = {"name": "u", "t": times, "u": [float(i % 2) for i in range(20_000)]}
+    run = planned(model_that("driven"), stop_time=1, step=0.1, input_signals=[signal])
+    assert simulator.run(run).wall_ms < 5_000

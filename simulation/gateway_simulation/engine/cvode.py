@@ -43,6 +43,7 @@ class DrivenCVode(_Base):  # type: ignore[misc]
 
     def __init__(self, order: Order, fmu: Fmu, inputs: Inputs, nx: int, nz: int) -> None:
         self._inputs = inputs
+        self._states = order.states
         self._failure: EngineError | None = None
         self._evaluations = 0
         self._steps_before_reset = 0
@@ -67,7 +68,7 @@ class DrivenCVode(_Base):  # type: ignore[misc]
             super().f(t, y, ydot, user_data)
         except EngineError as error:
             return self._fail(error)
-        return 0
+        return 0 if self.discrete else self._check(t, NV_DATA_S(ydot)[: self.nx])
 
     def g(self, t: float, y: Any, gout: Any, user_data: Any) -> int:  # noqa: ANN401, ARG002
         """Event indicators, with continuous inputs only: held ones change at events."""
@@ -108,6 +109,15 @@ class DrivenCVode(_Base):  # type: ignore[misc]
         """Internal steps and evaluations of the right-hand side."""
         steps = self._steps_before_reset + self._internal_steps()
         return {"steps": steps, "rhs_evaluations": self._evaluations}
+
+    def _check(self, t: float, slopes: list[float]) -> int:
+        """Let CVODE try a smaller step where a derivative isn't finite; it ends if that fails."""
+        if math.isfinite(sum(slopes)) or all(map(math.isfinite, slopes)):
+            return 0
+        i = next(i for i, slope in enumerate(slopes) if not math.isfinite(slope))
+        name = f"der({self._states[i]})" if i < len(self._states) else f"derivative {i + 1}"
+        self._failure = EngineError(Status.NON_FINITE, variable=name, time=t)
+        return 1
 
     def _bound(self, kink: float) -> None:
         if math.isfinite(kink):

@@ -102,9 +102,9 @@ def _times(drives: object) -> list[float]:
 
 
 def _next(times: Sequence[float], time: float) -> float:
-    for candidate in times[bisect_right(times, time) :]:
-        if not math.isclose(candidate, time):
-            return candidate
+    for i in range(bisect_right(times, time), len(times)):
+        if not math.isclose(times[i], time):
+            return times[i]
     return math.inf
 
 
