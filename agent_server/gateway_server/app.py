@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 import structlog
 from anyio import to_thread
 from fastapi import FastAPI
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from gateway_payments.accounts import Caller
 from gateway_server.auth import Authenticated
-from gateway_server.bodies import BODY_LIMIT, LimitedBodies
+from gateway_server.bodies import LimitedBodies
+from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
-from gateway_server.mcp_door import mcp_server
 from gateway_server.pages import public_router
 from gateway_server.problems import respond
 from gateway_server.rest import Rest, rest_router
@@ -43,30 +39,22 @@ def create_app(
     """The application for one gateway.
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
-    /mcp answers to (DNS rebinding). `upload_bytes`: the largest FMU.
+    /mcp answers to. `upload_bytes`: the largest FMU.
     """
     door = http_door(base_url)
-    mcp = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
-    mcp_app = mcp.streamable_http_app(
-        stateless_http=True,
-        max_request_body_size=BODY_LIMIT,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=list(hosts),
-            allowed_origins=[
-                f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
-            ],
-        ),
-    )
+    mcp = Later(lambda: _mcp(gateway, door, hosts))
+    a2a = Later(lambda: _a2a(gateway, door, base_url))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         gateway.simulator.start()
-        recovering = asyncio.create_task(_recover_for_ever(gateway))
-        async with mcp.session_manager.run():
-            yield
-        recovering.cancel()
-        with suppress(asyncio.CancelledError):
-            await recovering
+        background = [
+            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), _recover_for_ever(gateway))
+        ]
+        yield
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
 
     app = FastAPI(
         title="FMU Gateway",
@@ -78,11 +66,10 @@ def create_app(
     rest = Rest(gateway, door)
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
+    app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
+    guarded = Authenticated(a2a, gateway, public=frozenset({CARD_PATH}))
     app.router.routes.extend(
-        [
-            Route("/mcp", Authenticated(_Principal(mcp_app), gateway)),
-            *_a2a_routes(gateway, base_url, door),
-        ]
+        Route(path, guarded) for path in (CARD_PATH, "/a2a", "/a2a/{rest:path}")
     )
     for failure in FAILURES:
         app.add_exception_handler(failure, _problem)
@@ -91,53 +78,17 @@ def create_app(
     return LimitedBodies(app, upload_bytes)
 
 
-def _caller(request: Request | None) -> Caller:
-    """Whom `Authenticated` let in."""
-    assert request is not None
-    caller: Caller = request.state.caller
-    return caller
+def _mcp(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opened:
+    from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
+
+    return mcp_over_http(gateway, door, hosts)
 
 
-def _a2a_routes(gateway: Gateway, base_url: str, door: Door) -> list[Route]:
-    def build() -> ASGIApp:
-        from gateway_a2a.app import a2a_app  # noqa: PLC0415  two seconds of import
+def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
+    from gateway_a2a.app import a2a_app  # noqa: PLC0415  see Later
 
-        return a2a_app(
-            base_url, gateway.version, lambda state: Context(gateway, state["caller"], door)
-        )
-
-    later = _Later(build)
-    guarded = Authenticated(later, gateway, public=frozenset({CARD_PATH}))
-    return [Route(path, guarded) for path in (CARD_PATH, "/a2a", "/a2a/{rest:path}")]
-
-
-class _Later:
-    """An application that is built when it is first asked for, off the event loop."""
-
-    def __init__(self, build: Callable[[], ASGIApp]) -> None:
-        self._build = build
-        self._building = asyncio.Lock()
-        self._app: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._building:
-            if self._app is None:
-                self._app = await to_thread.run_sync(self._build)
-        await self._app(scope, receive, send)
-
-
-class _Principal:
-    """Tells the MCP SDK who the caller is, so that a session belongs to its account."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        account_id = scope["state"]["caller"].account_id
-        scope["user"] = AuthenticatedUser(
-            AccessToken(token="", client_id=account_id, subject=account_id, scopes=[])
-        )
-        await self._app(scope, receive, send)
+    app = a2a_app(base_url, gateway.version, lambda state: Context(gateway, state["caller"], door))
+    return Opened(app, nullcontext())
 
 
 async def _recover_for_ever(gateway: Gateway) -> None:

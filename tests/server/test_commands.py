@@ -112,7 +112,7 @@ def test_the_application_loads_in_a_server_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported_on_the_way_to_serving(tmp_path: Path) -> None:
-    heavy = ["fmpy", "matplotlib", "scipy", "pyarrow", "a2a", "stripe", "alembic", "pandas"]
+    heavy = ["fmpy", "matplotlib", "scipy", "pyarrow", "mcp", "a2a", "stripe", "alembic"]
     code = (
         "import sys; from gateway_server.main import app; "
         f"print([name for name in {heavy} if name in sys.modules])"

@@ -1,0 +1,46 @@
+"""Doors whose protocol takes long to import open behind the server's start, not before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from anyio import to_thread
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An application, and what must run while it serves."""
+
+    app: ASGIApp
+    running: AbstractAsyncContextManager[object]
+
+
+class Later:
+    """An ASGI application that is built in a thread once the server runs; requests wait for it."""
+
+    def __init__(self, build: Callable[[], Opened]) -> None:
+        self._build = build
+        self._app: asyncio.Future[ASGIApp] | None = None
+
+    async def run(self) -> None:
+        """Build and keep running until cancelled."""
+        self._app = asyncio.get_running_loop().create_future()
+        try:
+            opened = await to_thread.run_sync(self._build)
+            async with opened.running:
+                self._app.set_result(opened.app)
+                await asyncio.Event().wait()
+        except Exception as error:
+            if not self._app.done():
+                self._app.set_exception(error)
+            raise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, as soon as there is something to hand on to."""
+        assert self._app is not None, "a request came before the server's start"
+        app = await asyncio.shield(self._app)
+        await app(scope, receive, send)

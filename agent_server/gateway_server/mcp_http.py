@@ -1,0 +1,52 @@
+"""MCP over streamable HTTP, for callers that `Authenticated` let in."""
+
+from __future__ import annotations
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway_payments.accounts import Caller
+from gateway_server.bodies import BODY_LIMIT
+from gateway_server.later import Opened
+from gateway_server.mcp_door import mcp_server
+from gateway_tools.context import Context, Door, Gateway
+
+
+def mcp_over_http(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opened:
+    """The MCP application at /mcp; `hosts`: the Host headers it answers to (DNS rebinding)."""
+    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
+    app = server.streamable_http_app(
+        stateless_http=True,
+        max_request_body_size=BODY_LIMIT,
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=list(hosts),
+            allowed_origins=[
+                f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
+            ],
+        ),
+    )
+    return Opened(_Principal(app), server.session_manager.run())
+
+
+def _caller(request: Request | None) -> Caller:
+    """Whom `Authenticated` let in."""
+    assert request is not None
+    caller: Caller = request.state.caller
+    return caller
+
+
+class _Principal:
+    """Tells the MCP SDK who the caller is, so that a session belongs to its account."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        account_id = scope["state"]["caller"].account_id
+        scope["user"] = AuthenticatedUser(
+            AccessToken(token="", client_id=account_id, subject=account_id, scopes=[])
+        )
+        await self._app(scope, receive, send)
