@@ -4,13 +4,16 @@
 
 Prints each door in ms, its ratio to REST, and where the time of a REST call goes: the simulation
 (its process and its numbers), the database (both transactions with their syncs and the two reads),
-writing the result, and the door with the rest. All in one run, one call at a time, free of charge.
+writing the result, and the door with the rest, its client included. All in one run, one call at a
+time, free of charge; the doors' server is a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -42,12 +45,29 @@ def main() -> None:
     calls = parser.parse_args().calls
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "bench.sqlite3"
+        with _served(database) as url:
+            _doors(_account(url, database), calls)
         settings = read_settings(port=0, fmu_gateway_db_path=str(database), payment_offers=())
         with embedded_gateway(settings) as gateway:
-            key = httpx.post(f"{gateway.url}/keys").json()["key"]
-            where = Where(gateway.url, database, key, {"PAYMENT_OFFERS": ""})
-            _doors(where, calls)
-            _shares(where, calls)
+            _shares(_account(gateway.url, database), calls)
+
+
+@contextmanager
+def _served(database: Path) -> Iterator[str]:
+    """A server process of its own; its address."""
+    environment = {**os.environ, "FMU_GATEWAY_DB_PATH": str(database), "PAYMENT_OFFERS": ""}
+    command = [str(Path(sys.executable).with_name("fmu-gateway")), "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**environment, "PYTHONUNBUFFERED": "1"}
+    ) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().split()[3]
+        server.terminate()
+
+
+def _account(url: str, database: Path) -> Where:
+    key = httpx.post(f"{url}/keys").json()["key"]
+    return Where(url, database, key, {"PAYMENT_OFFERS": ""})
 
 
 def _doors(where: Where, calls: int) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,17 +35,25 @@ _RECOVER_EVERY_S: Final = 60
 _log = structlog.get_logger()
 
 
-def create_app(
-    gateway: Gateway, base_url: str, hosts: tuple[str, ...], upload_bytes: int
-) -> ASGIApp:
-    """The application for one gateway.
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What the HTTP server must know of the world around it.
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
-    /mcp answers to. `upload_bytes`: the largest FMU.
+    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
     """
-    door = http_door(base_url)
-    mcp = Later(lambda: _mcp(gateway, door, hosts))
-    a2a = Later(lambda: _a2a(gateway, door, base_url))
+
+    base_url: str
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    upload_bytes: int
+
+
+def create_app(gateway: Gateway, web: Web) -> ASGIApp:
+    """The application for one gateway."""
+    door = http_door(web.base_url)
+    mcp = Later(lambda: _mcp(gateway, door, web.hosts))
+    a2a = Later(lambda: _a2a(gateway, door, web.base_url))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,7 +85,15 @@ def create_app(
         app.add_exception_handler(failure, _problem)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(404, _unknown_path)
-    return LimitedBodies(app, upload_bytes)
+    if web.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=web.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", "WWW-Authenticate"],
+        )
+    return LimitedBodies(app, web.upload_bytes)
 
 
 def _mcp(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opened:

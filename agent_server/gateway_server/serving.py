@@ -7,7 +7,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway_server.app import create_app
+from gateway_server.app import Web, create_app
 from gateway_server.compose import Address, address_of, compose
 from gateway_server.settings import Settings, SettingsError
 from gateway_tools.context import Gateway
@@ -18,8 +18,10 @@ _BACKLOG = 2048
 def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
     """The system and the application around it."""
     gateway = compose(settings, address)
-    upload_bytes = settings.max_upload_mb * 2**20
-    return gateway, create_app(gateway, address.base_url, address.hosts, upload_bytes)
+    web = Web(
+        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * 2**20
+    )
+    return gateway, create_app(gateway, web)
 
 
 def serve(settings: Settings) -> None:

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     allowed_hosts: Words = Field(
         default=(), description="Host names beside this machine's and PUBLIC_BASE_URL's"
     )
+    cors_origins: Words = Field(
+        default=(), description="Origins whose pages may call from a browser; * for all"
+    )
     database_url: Text = Field(default=None, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
     storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")

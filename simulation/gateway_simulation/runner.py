@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -170,10 +171,15 @@ def finer(run: CanonicalRun) -> CanonicalRun:
     return replace(run, relative_tolerance=(run.relative_tolerance or math.nan) * _FINER)
 
 
+@cache
+def _fmpy_version() -> str:
+    return version("fmpy")
+
+
 def _engine(run: CanonicalRun, tier: str) -> dict[str, str | None]:
     return {
         "name": run.engine,
-        "version": version("fmpy"),
+        "version": _fmpy_version(),
         "solver": run.solver,
         "sandbox": tier,
     }

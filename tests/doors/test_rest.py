@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import WEBHOOK_SECRET, Running
+from conftest import WEBHOOK_SECRET, Running, running_gateway
 from stripe_standin.server import signed
 
 from gateway_library.build import built_folder
@@ -159,8 +161,6 @@ def test_a_payments_state_shows_in_the_status(paid_gateway: Running) -> None:
 
 @pytest.mark.parametrize("skew_s", [-3600, 3600])
 def test_a_webhook_from_another_time_is_refused(paid_gateway: Running, skew_s: int) -> None:
-    import time  # noqa: PLC0415
-
     event = {"id": "evt_x", "object": "event", "type": "checkout.session.completed", "data": {}}
     body, signature = signed(event, WEBHOOK_SECRET, time.time() + skew_s)
     answer = httpx.post(
@@ -179,6 +179,15 @@ def test_a_webhook_with_a_wrong_signature_is_refused(paid_gateway: Running) -> N
             headers={"Stripe-Signature": header},
         )
         assert answer.status_code == 400
+
+
+def test_a_browsers_page_may_call_only_where_the_operator_says_so(tmp_path: Path) -> None:
+    origin = {"Origin": "https://app.example"}
+    with running_gateway(tmp_path, {"CORS_ORIGINS": "https://app.example"}, None) as gateway:
+        allowed = httpx.get(f"{gateway.url}/health", headers=origin)
+        other = httpx.get(f"{gateway.url}/health", headers={"Origin": "https://evil.example"})
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-origin" not in other.headers
 
 
 def test_people_find_pages_and_agents_a_guide(free_gateway: Running) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from gateway_runs.records import Record
-from gateway_simulation.kpis import Kpi, evaluate
+from gateway_simulation.exceptions import InvalidKpiError
+from gateway_simulation.kpis import Kpi, KpiValue, evaluate
 from gateway_simulation.run import CanonicalRun
 from gateway_simulation.summary import downsample, summarise
 from gateway_simulation.trajectory import Trajectory
@@ -106,7 +107,7 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
         series=series(shown, points) if points else None,
         events=made["events"][:SHOWN_EVENTS],
         accuracy=_accuracy(run, shown),
-        warnings=[*run.warnings, *made["warnings"]][:SHOWN_WARNINGS],
+        warnings=made["warnings"][:SHOWN_WARNINGS],
         links=links(context, record.id),
         next_steps=_next_steps(record.id),
     )
@@ -126,7 +127,7 @@ def links(context: Context, result_id: str) -> dict[str, str]:
 
 
 def _kpis(run: CanonicalRun, shown: Trajectory) -> dict[str, KpiView]:
-    values = {kpi.name: evaluate(kpi, shown) for kpi in run.kpis}
+    values = {kpi.name: _value(kpi, shown) for kpi in run.kpis}
     return {name: KpiView(value=kpi.value, unit=kpi.unit) for name, kpi in values.items()}
 
 
@@ -137,8 +138,16 @@ def _accuracy(run: CanonicalRun, shown: Trajectory) -> dict[str, float | None] |
 
 
 def _difference(kpi: Kpi, coarse: Trajectory, fine: Trajectory) -> float | None:
-    a, b = evaluate(kpi, coarse).value, evaluate(kpi, fine).value
+    a, b = _value(kpi, coarse).value, _value(kpi, fine).value
     return None if a is None or b is None else abs(a - b)
+
+
+def _value(kpi: Kpi, shown: Trajectory) -> KpiValue:
+    """Null where the run ended before the key figure's window: the rest of the answer stands."""
+    try:
+        return evaluate(kpi, shown)
+    except InvalidKpiError:
+        return KpiValue(value=None, unit=None)
 
 
 def _next_steps(result_id: str) -> list[str]:
