@@ -102,7 +102,7 @@ class Mcp:
 
     def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         result = self.portal.call(self.client.call_tool, tool, arguments)
-        assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
+        assert json.loads(result.content[0].text) == result.structured_content
         return Answer(result.structured_content, result.is_error)
 
 
