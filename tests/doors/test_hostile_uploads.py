@@ -1,4 +1,4 @@
-"""An upload that can't be kept is refused with its own code through every door, and leaves nothing."""
+"""An upload that can't be kept is refused by its own code through every door; nothing is kept."""
 
 from __future__ import annotations
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import fmpy
+import fmpy  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import reference_fmus
 from conftest import Running
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "reference/fmi2/BouncingBall.fmu": {"stop_time": 3.0, "step": 0.01},
     "reference/fmi2/VanDerPol.fmu": {"stop_time": 20.0, "step": 0.01},
     "reference/fmi3/VanDerPol.fmu": {"stop_time": 20.0, "step": 0.01},
@@ -29,7 +29,7 @@ def models() -> Path:
 def test_an_uploaded_model_gives_fmpys_own_trajectory(
     free_gateway: Running, models: Path, name: str
 ) -> None:
-    request: dict[str, Any] = CASES[name]
+    request = CASES[name]
     with free_gateway.http() as http, (models / name).open("rb") as file:
         stored = http.post("/fmus", files={"file": file}).json()
         asked = {"fmu_id": stored["id"], "mode": "co_simulation", "points": "all", **request}
