@@ -144,7 +144,7 @@ async def _a2a_agent(agent: a2a.A2AAgent) -> None:
     _say("task", f"{a2a.state(done)} after payment")
     _show_result(a2a.data(done))
     account = a2a.data(await agent.call("account", {"limit": 1}))
-    left = account["balances"][0]
+    left = account["balance"]
     _say("account", f"{left['amount']:.2f} {left['currency'].upper()} of credits left")
 
 

@@ -58,11 +58,15 @@ class ModelOwnerRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """An upload's outcome. `already_known`: the same account had sent the same bytes before."""
+    """An upload's outcome. `already_known`: the same account had sent the same bytes before.
+
+    `missing_libraries`: shared libraries that the model needs and this machine lacks.
+    """
 
     model: Model
     already_known: bool
     warnings: tuple[str, ...]
+    missing_libraries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class ModelStore:
         model_id = f"fmu_{inspection.sha256[:16]}"
         model = self._cache.keep(model_id, data, inspection)
         already_known = _settled(lambda: self._own(account_id, model, data, now))
-        return Added(model, already_known, inspection.warnings)
+        return Added(model, already_known, inspection.warnings, inspection.missing_libraries)
 
     def get(self, account_id: str, model_id: str) -> Model:
         """The account's model of that id, ready to run.

@@ -207,9 +207,11 @@ class Payments:
             return usage_page(db, account_id, cursor, max(1, min(limit, _LONGEST_PAGE)))
 
     def balance(self, account_id: str) -> tuple[Money, ...]:
-        """The account's prepaid credits, one amount for each currency it ever had."""
+        """The account's prepaid credits in the currency of the prices, then in any other."""
+        currency = self._settings.currency
         with self._database.read() as db:
-            return credit_balances(db, account_id)
+            held = {money.currency: money for money in credit_balances(db, account_id)}
+        return (held.pop(currency, Money(0, currency)), *held.values())
 
     def _payable(self, quote: Quote) -> tuple[str, ...]:
         return tuple(kind for kind in self.offers_enabled if kind in quote.prices)

@@ -256,9 +256,16 @@ export interface UsagePage {
   next_cursor: string | null;
 }
 
+export interface Balance {
+  amount: number;
+  amount_micros: number;
+  currency: string;
+}
+
 export interface Account extends UsagePage {
   account_id: string;
-  balances: { amount: number; amount_micros: number; currency: string }[];
+  balance: Balance;
+  other_balances: Balance[];
   offers: string[];
   limits: Record<string, number>;
 }

@@ -173,7 +173,7 @@ def test_credits_pay_for_one_run(customer: FMUGatewayClient, paid_gateway: Runni
     assert customer.simulate(paid).kpis["h_max"].value == 1.0
     with pytest.raises(ConflictError):
         customer.simulate(paid)
-    assert customer.account().balances[0].amount == 1.0
+    assert customer.account().balance.amount == 1.0
     assert customer.usage().usage[0].offer == "credits"
 
 

@@ -96,8 +96,8 @@ def test_credits_are_granted_once_for_each_reason(tmp_path: Path, paid_gateway: 
     assert "got 12.50 USD" in run(tmp_path, *grant, **here).stdout
     assert "nothing changed" in run(tmp_path, *grant, **here).stdout
     with httpx.Client(headers={"Authorization": f"Bearer {account['key']}"}) as http:
-        balances = http.get(f"{paid_gateway.url}/account").json()["balances"]
-    assert [balance["amount"] for balance in balances] == [12.5]
+        balance = http.get(f"{paid_gateway.url}/account").json()["balance"]
+    assert balance == {"amount": 12.5, "amount_micros": 12_500_000, "currency": "usd"}
     unknown = run(tmp_path, "credits", "grant", "acc_no", "5", "--reason", "x", **here)
     assert unknown.returncode == 2
     assert unknown.stderr == "fmu-gateway: no such account\n"

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_payments import accounts
+from gateway_payments.money import Money
 from gateway_payments.usage import Usage
 from gateway_tools.context import Context, Gateway
 from gateway_tools.tool import Tool
@@ -65,7 +66,8 @@ class AccountOutput(UsagePage):
     """The account."""
 
     account_id: str
-    balances: list[BalanceView]
+    balance: BalanceView = Field(description="Prepaid credits in the currency of the prices")
+    other_balances: list[BalanceView] = Field(description="Credits in other currencies")
     offers: list[str] = Field(description="Ways to pay here; empty: runs are free")
     limits: dict[str, float] = Field(description="Of one simulation")
 
@@ -104,15 +106,11 @@ class NewKeyOutput(BaseModel):
 def handle(context: Context, request: AccountInput) -> AccountOutput:
     """Balance, offers and the latest runs."""
     gateway, usage = context.gateway, list_usage(context, request)
-    balances = gateway.payments.balance(context.account_id)
+    balance, *others = gateway.payments.balance(context.account_id)
     return AccountOutput(
         account_id=context.account_id,
-        balances=[
-            BalanceView(
-                amount=money.amount, amount_micros=money.amount_micros, currency=money.currency
-            )
-            for money in balances
-        ],
+        balance=_balance(balance),
+        other_balances=[_balance(money) for money in others],
         offers=list(gateway.payments.offers_enabled),
         limits={
             "simulation_timeout_s": gateway.timeout_s,
@@ -176,6 +174,12 @@ def revoke_key(context: Context, key_id: str) -> None:
 
 def _new_key(new: accounts.NewKey) -> NewKeyOutput:
     return NewKeyOutput(key=new.key, key_id=new.key_id, account_id=new.account_id)
+
+
+def _balance(money: Money) -> BalanceView:
+    return BalanceView(
+        amount=money.amount, amount_micros=money.amount_micros, currency=money.currency
+    )
 
 
 def _usage(row: Usage) -> UsageView:

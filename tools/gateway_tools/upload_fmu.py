@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway_library.store import Added
 from gateway_library.tickets import LIFETIME
-from gateway_simulation.model import Model
 from gateway_tools.context import Context
 from gateway_tools.exceptions import (
     NotBase64Error,
@@ -54,6 +54,9 @@ class UploadOutput(BaseModel):
     platforms: list[str] = []
     variables: list[VariableView] = Field(default=[], description="Inputs, outputs, parameters")
     variables_omitted: int = 0
+    missing_libraries: list[str] = Field(
+        default=[], description="Shared libraries it needs and this gateway lacks: it won't run"
+    )
     warnings: list[str] = []
     upload_url: str | None = Field(default=None, description="PUT the file here, once")
     upload_expires_at: datetime | None = None
@@ -74,20 +77,15 @@ def handle(context: Context, request: UploadInput) -> UploadOutput:
 def upload(context: Context, data: bytes) -> UploadOutput:
     """Check and store an FMU for the caller's account."""
     added = context.gateway.models.add(context.account_id, data, context.now)
-    return _stored(added.model, added.warnings, already_known=added.already_known)
+    return _stored(added)
 
 
-def stored(model: Model) -> UploadOutput:
-    """What an account is told of a model that it has sent before."""
-    return _stored(model, (), already_known=True)
-
-
-def _stored(model: Model, warnings: tuple[str, ...], *, already_known: bool) -> UploadOutput:
-    description = model.description
+def _stored(added: Added) -> UploadOutput:
+    model, description = added.model, added.model.description
     outside = [v for v in description.variables if v.causality in {"input", "output", "parameter"}]
     return UploadOutput(
         id=model.id,
-        already_known=already_known,
+        already_known=added.already_known,
         sha256=model.sha256,
         model_name=description.model_name,
         fmi_version=description.fmi_version,
@@ -98,7 +96,8 @@ def _stored(model: Model, warnings: tuple[str, ...], *, already_known: bool) -> 
         platforms=list(description.platforms),
         variables=views(outside[:SHOWN_VARIABLES]),
         variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
-        warnings=list(warnings),
+        missing_libraries=list(added.missing_libraries),
+        warnings=list(added.warnings),
         next_steps=[f'Run it: simulate {{"fmu_id": "{model.id}"}}', "See more: describe_model"],
     )
 

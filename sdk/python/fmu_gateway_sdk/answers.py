@@ -340,6 +340,7 @@ class Account(UsagePage):
     """Balance, ways to pay, limits of one run, and the latest runs."""
 
     account_id: str
-    balances: tuple[Balance, ...]
+    balance: Balance
+    other_balances: tuple[Balance, ...]
     offers: tuple[str, ...]
     limits: dict[str, float]
