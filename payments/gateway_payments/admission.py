@@ -14,6 +14,7 @@ from gateway_payments import entitlements
 from gateway_payments.accounts import Caller
 from gateway_payments.entitlements import MAX_FAULTS, Entitlement
 from gateway_payments.exceptions import (
+    PaymentInUseError,
     PaymentTokenExpiredError,
     PaymentTokenInvalidError,
     PaymentTokenSpentError,
@@ -69,7 +70,7 @@ def admit_by_token(
     """Spend a token on the run.
 
     Raises PaymentTokenInvalidError, PaymentTokenExpiredError, PaymentTokenSpentError,
-    RequestExhaustedError, PaymentTooSmallError.
+    PaymentInUseError, RequestExhaustedError, PaymentTooSmallError.
     """
     entitlement = by_token(db, settings, candidate.caller.account_id, bearer)
     require_usable(entitlement, candidate.now)
@@ -83,7 +84,8 @@ def admit_by_quote(
     """Spend what was paid for a quote on the run; None if the quote is open but not paid.
 
     A paid quote doesn't expire: an entitlement past its time is renewed. Raises UnknownQuoteError,
-    QuoteExpiredError, PaymentTokenSpentError, RequestExhaustedError, PaymentTooSmallError.
+    QuoteExpiredError, PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError,
+    PaymentTooSmallError.
     """
     now = candidate.now
     quote = find_quote(db, candidate.caller.account_id, quote_id)
@@ -148,8 +150,10 @@ def require_usable(entitlement: Entitlement, now: datetime) -> None:
     """Raise what keeps the entitlement from being spent, if anything does."""
     if entitlement.state == "exhausted":
         raise RequestExhaustedError(entitlement.quote_id, MAX_FAULTS)
-    if entitlement.state in {"reserved", "captured"}:
-        raise PaymentTokenSpentError(entitlement.quote_id, in_use=entitlement.state == "reserved")
+    if entitlement.state == "reserved":
+        raise PaymentInUseError(entitlement.quote_id, entitlement.run_id)
+    if entitlement.state == "captured":
+        raise PaymentTokenSpentError(entitlement.quote_id)
     if entitlement.expires_at <= now:
         raise PaymentTokenExpiredError(entitlement.quote_id, entitlement.expires_at)
 
@@ -177,7 +181,7 @@ def _reserve(db: Connection, candidate: Candidate, paid: Entitlement) -> Admissi
     if not entitlements.reserve(db, paid.id, account_id, candidate.run_id, candidate.now):
         current = entitlements.find(db, account_id, paid.id)
         require_usable(current or paid, candidate.now)
-        raise PaymentTokenSpentError(paid.quote_id, in_use=True)
+        raise PaymentInUseError(paid.quote_id, None)  # its run has failed since
     _note(db, candidate, paid.offer, paid.money.currency)
     return Admission(candidate.run_id, paid.offer, paid.money)
 

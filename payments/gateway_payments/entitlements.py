@@ -75,6 +75,7 @@ class Entitlement:
     offer: str
     money: Money
     state: str
+    run_id: str | None
     expires_at: datetime
 
 
@@ -179,5 +180,6 @@ def _entitlement(row: Row[Any]) -> Entitlement:
         offer=row.offer,
         money=Money(row.amount_micros, row.currency),
         state=row.state,
+        run_id=row.run_id,
         expires_at=row.expires_at,
     )

@@ -90,17 +90,25 @@ class PaymentTokenInvalidError(PaymentError):
 
 
 class PaymentTokenSpentError(PaymentError):
-    """What was paid has been used for a run already, or is in use by one right now."""
+    """What was paid has been used for a run already."""
 
-    def __init__(self, quote_id: str, *, in_use: bool) -> None:
-        message = (
-            "what was paid is in use by a running simulation"
-            if in_use
-            else "what was paid has been used for a run already"
-        )
-        super().__init__(message, quote_id=quote_id, in_use=in_use)
+    def __init__(self, quote_id: str) -> None:
+        super().__init__("what was paid has been used for a run already", quote_id=quote_id)
         self.quote_id = quote_id
-        self.in_use = in_use
+
+
+class PaymentInUseError(PaymentError):
+    """What was paid is in use by a run right now; if that fails, it is good again.
+
+    `run_id` is the result's id too; None where the run ended at this very moment.
+    """
+
+    def __init__(self, quote_id: str, run_id: str | None) -> None:
+        super().__init__(
+            "what was paid is in use by a running simulation", quote_id=quote_id, run_id=run_id
+        )
+        self.quote_id = quote_id
+        self.run_id = run_id
 
 
 class PaymentTokenExpiredError(PaymentError):

@@ -109,7 +109,7 @@ class Payments:
 
         Raises UnknownQuoteError, UnknownSessionError, OfferUnavailableError,
         InsufficientCreditsError, StripeUnavailableError, PaymentTokenSpentError,
-        RequestExhaustedError.
+        PaymentInUseError, RequestExhaustedError.
         """
         if session_id is not None:
             return self._claim(account_id, session_id, now)
@@ -155,8 +155,8 @@ class Payments:
         """Reserve what pays for the run; None when nothing was given that could.
 
         A token goes before a quote. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
-        PaymentTokenSpentError, RequestExhaustedError, PaymentTooSmallError, UnknownQuoteError,
-        QuoteExpiredError; the caller's transaction is then rolled back.
+        PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError, PaymentTooSmallError,
+        UnknownQuoteError, QuoteExpiredError; the caller's transaction is then rolled back.
         """
         settings = self._settings
         candidate = Candidate(caller, run_id, priced, now)

@@ -11,6 +11,7 @@ from payments.world import World, priced
 from gateway_payments.entitlements import MAX_FAULTS
 from gateway_payments.exceptions import (
     PaymentError,
+    PaymentInUseError,
     PaymentTokenExpiredError,
     PaymentTokenInvalidError,
     PaymentTokenSpentError,
@@ -45,13 +46,30 @@ def test_of_a_hundred_at_once_exactly_one_runs(world: World) -> None:
     def attempt(_: int) -> str | None:
         try:
             return world.start(world.ada, token=token)
-        except PaymentTokenSpentError:
+        except PaymentInUseError:
             return None
 
     with ThreadPoolExecutor(32) as callers:
         runs = [run for run in callers.map(attempt, range(100)) if run]
     assert len(runs) == 1
     assert len(world.payments.usage(world.ada.account_id, None, 200).rows) == 1
+
+
+def test_what_a_run_holds_is_in_use_not_spent_and_names_the_run(world: World) -> None:
+    world.grant(world.ada)
+    quote = world.quote(world.ada)
+    token = world.pay(world.ada, quote, "credits").payment_token
+    run = world.start(world.ada, token=token)
+    for attempt in (
+        lambda: world.admit(world.ada, token=token),
+        lambda: world.admit(world.ada, quote=quote.id),
+        lambda: world.pay(world.ada, quote),
+    ):
+        with pytest.raises(PaymentInUseError) as refused:
+            attempt()
+        assert refused.value.details == {"quote_id": quote.id, "run_id": run}
+    world.release(run)
+    assert world.admit(world.ada, token=token)
 
 
 def test_a_paid_quote_is_enough_even_when_its_token_has_expired(world: World) -> None:

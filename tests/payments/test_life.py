@@ -33,6 +33,7 @@ from gateway_payments.accounts import Caller
 from gateway_payments.entitlements import MAX_FAULTS
 from gateway_payments.exceptions import (
     InsufficientCreditsError,
+    PaymentInUseError,
     PaymentTokenExpiredError,
     PaymentTokenInvalidError,
     PaymentTokenSpentError,
@@ -49,6 +50,7 @@ PRICE = 1_000_000
 WHO = st.integers(0, 1)
 SHAS = ["a" * 64, "b" * 64]
 REFUSALS = (
+    PaymentInUseError,
     PaymentTokenExpiredError,
     PaymentTokenSpentError,
     QuoteExpiredError,
