@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    Index,
     Row,
     Update,
     select,
@@ -31,6 +32,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_payments.payments import Payment
+from gateway_payments.quotes import QuoteRow
 from gateway_storage.base import Base
 
 MAX_FAULTS: Final = 3  # an FMU that burns its time and fails must not compute for ever
@@ -50,10 +52,11 @@ class EntitlementRow(Base):
             "(run_id IS NOT NULL) = (state IN ('reserved', 'captured', 'exhausted'))",
             name="run",
         ),
+        Index("ix_entitlements_account_state", "account_id", "state"),  # few are unspent
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), unique=True)
     quote_id: Mapped[str] = mapped_column(ForeignKey("quotes.id"), index=True)
     offer: Mapped[str]
@@ -116,6 +119,23 @@ def of_quote(db: Connection, quote_id: str) -> list[Entitlement]:
     found = _entitlements(db, EntitlementRow.quote_id == quote_id)
     order = ("issued", "reserved", "captured", "exhausted")
     return sorted(found, key=lambda e: (order.index(e.state) if e.state in order else 9, e.id))
+
+
+def unspent_for(
+    db: Connection, account_id: str, request: dict[str, Any], request_sha256: str
+) -> Entitlement | None:
+    """What the account has paid for exactly this request and not spent, a usable one first.
+
+    Whatever its age: claiming it renews it. One query, over the account's unspent ones.
+    """
+    query = select(EntitlementRow.__table__, QuoteRow.request).where(
+        EntitlementRow.account_id == account_id,
+        EntitlementRow.state.in_(("issued", "reserved")),
+        QuoteRow.id == EntitlementRow.quote_id,
+        QuoteRow.request_sha256 == request_sha256,
+    )
+    rows = db.execute(query.order_by(EntitlementRow.state, EntitlementRow.id))  # issued first
+    return next((_entitlement(row) for row in rows if row.request == request), None)
 
 
 def renew(db: Connection, entitlement_id: str, now: datetime, expires_at: datetime) -> None:

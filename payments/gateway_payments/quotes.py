@@ -60,7 +60,12 @@ class Priced:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price for one run. `prices`: by offer, the headline first; none where it is free."""
+    """A price for one run. `prices`: by offer, the headline first; none where it is free.
+
+    Two ways not to pay twice: `existing_result_id`, a result of this request; and
+    `already_paid_quote_id`, a quote for this request that is paid and not spent, where
+    `running_result_id` names the run that holds it, if one does.
+    """
 
     id: str
     account_id: str
@@ -74,6 +79,8 @@ class Quote:
     created_at: datetime
     expires_at: datetime
     existing_result_id: str | None
+    already_paid_quote_id: str | None = None
+    running_result_id: str | None = None
 
 
 def open_quote(

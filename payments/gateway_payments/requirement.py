@@ -49,6 +49,7 @@ class PaymentRequirement:
     next_step: str
     offers: tuple[Offer, ...]
     existing_result_id: str | None
+    already_paid_quote_id: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON: times are ISO 8601 text."""
@@ -120,12 +121,13 @@ def requirement_of(quote: Quote, offers: tuple[Offer, ...]) -> PaymentRequiremen
         next_step=steps[0],
         offers=offers,
         existing_result_id=quote.existing_result_id,
+        already_paid_quote_id=quote.already_paid_quote_id,
     )
 
 
 def requirement_steps(quote: Quote, offers: tuple[Offer, ...]) -> tuple[str, ...]:
     """What to do about a 402, one sentence a step."""
-    steps = []
+    steps = list(paid_already_steps(quote))
     if quote.existing_result_id:
         steps.append(
             f"This account has this result already: call get_result with result_id "
@@ -138,6 +140,20 @@ def requirement_steps(quote: Quote, offers: tuple[Offer, ...]) -> tuple[str, ...
         "(REST: POST /simulate)."
     )
     return tuple(steps)
+
+
+def paid_already_steps(quote: Quote) -> tuple[str, ...]:
+    """How to use what was paid for this request before, instead of paying again; often nothing."""
+    paid = f'call simulate with quote_id "{quote.already_paid_quote_id}" and nothing else'
+    if quote.already_paid_quote_id is None:
+        return ()
+    if quote.running_result_id is None:
+        return (f"This request is paid already: {paid} (REST: POST /simulate); do not pay again.",)
+    step = (
+        "This request is paid already and running: wait for it, then call get_result with "
+        f'result_id "{quote.running_result_id}"; if that run fails, {paid}.'
+    )
+    return (step,)
 
 
 def paid(payment: Payment, token: str, expires_at: datetime) -> PaymentStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -63,9 +64,13 @@ class Payments:
         return not self._settings.offers
 
     def quote(self, account_id: str, priced: Priced, now: datetime) -> Quote:
-        """Price a run. The same request asked again gives the same quote while it is open."""
+        """Price a run. The same request asked again gives the same quote while it is open.
+
+        A quote for a request that is paid already names the quote that was paid.
+        """
         price = price_list(self._settings, priced.work_units)
-        return open_quote(self._database, account_id, priced, price, now)
+        quote = open_quote(self._database, account_id, priced, price, now)
+        return quote if self.free else self._with_paid(quote)
 
     def find_quote(self, account_id: str, quote_id: str) -> Quote:
         """A quote made before; UnknownQuoteError for any id that is not this account's."""
@@ -212,6 +217,15 @@ class Payments:
         with self._database.read() as db:
             held = {money.currency: money for money in credit_balances(db, account_id)}
         return (held.pop(currency, Money(0, currency)), *held.values())
+
+    def _with_paid(self, quote: Quote) -> Quote:
+        with self._database.read() as db:
+            paid = entitlements.unspent_for(
+                db, quote.account_id, quote.request, quote.request_sha256
+            )
+        if paid is None:
+            return quote
+        return replace(quote, already_paid_quote_id=paid.quote_id, running_result_id=paid.run_id)
 
     def _payable(self, quote: Quote) -> tuple[str, ...]:
         return tuple(kind for kind in self.offers_enabled if kind in quote.prices)

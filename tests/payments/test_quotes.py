@@ -5,11 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from payments.world import DOLLAR, World, priced
+from sqlalchemy import event
 
 from gateway_payments.exceptions import QuoteExpiredError, UnknownQuoteError
+from gateway_payments.quotes import Quote
 
 
 def test_a_quote_keeps_the_request_and_says_what_it_costs_and_why(world: World) -> None:
@@ -63,6 +66,75 @@ def test_a_stored_result_is_named_so_that_nobody_pays_twice(world: World) -> Non
     assert requirement.existing_result_id == "res_1"
     assert "get_result" in requirement.next_step
     assert "res_1" in requirement.next_step
+
+
+def test_a_paid_request_is_named_so_that_nobody_pays_twice(world: World) -> None:
+    world.grant(world.ada)
+    paid = world.quote(world.ada)
+    world.pay(world.ada, paid, "credits")
+    world.later(days=2)  # long past its time: the paid quote is good all the same
+    again = world.quote(world.ada)
+    assert (again.already_paid_quote_id, again.running_result_id) == (paid.id, None)
+    requirement = world.payments.require(again, world.now)
+    assert requirement.as_dict()["already_paid_quote_id"] == paid.id
+    assert f'call simulate with quote_id "{paid.id}"' in requirement.next_step
+    assert world.admit(world.ada, quote=paid.id)
+
+
+def test_a_paid_request_under_way_is_to_be_waited_for(world: World) -> None:
+    world.grant(world.ada)
+    paid = world.quote(world.ada)
+    world.pay(world.ada, paid, "credits")
+    run = world.start(world.ada, quote=paid.id)
+    again = world.quote(world.ada)
+    assert (again.already_paid_quote_id, again.running_result_id) == (paid.id, run)
+    step = world.payments.require(again, world.now).next_step
+    assert "get_result" in step
+    assert run in step
+    world.capture(run)
+    assert world.quote(world.ada).already_paid_quote_id is None
+
+
+def test_of_two_paid_quotes_the_usable_one_is_named(world: World) -> None:
+    first, second = (_paid(world) for _ in range(2))
+    world.start(world.ada, quote=first.id)
+    assert world.quote(world.ada).already_paid_quote_id == second.id
+    world.start(world.ada, quote=second.id)
+    assert world.quote(world.ada).already_paid_quote_id in {first.id, second.id}
+
+
+def test_another_request_or_account_is_not_paid_already(world: World) -> None:
+    _paid(world)
+    with_kpi = replace(priced(), request={**priced().request, "kpis": ["h_max"]})
+    for quote in (
+        world.quote(world.ada, priced("b" * 64)),
+        world.quote(world.ada, with_kpi),
+        world.quote(world.eve),
+    ):
+        assert quote.already_paid_quote_id is None
+
+
+def test_what_was_spent_is_never_looked_through(world: World) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(*call: Any) -> None:  # noqa: ANN401  the listener's own signature
+        asked.append((call[2], call[3]))
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    world.quote(world.ada)
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    (query,) = ((sql, values) for sql, values in asked if "entitlements.state" in sql)
+    with world.database.read() as db:
+        plan = str(db.exec_driver_sql(f"EXPLAIN QUERY PLAN {query[0]}", query[1]).all())
+    assert "ix_entitlements_account_state (account_id=? AND state=?)" in plan
+    assert "SCAN" not in plan
+
+
+def _paid(world: World) -> Quote:
+    quote = world.quote(world.ada)
+    world.grant(world.ada, name=quote.id)
+    world.pay(world.ada, quote, "credits")
+    return quote
 
 
 def test_someone_elses_quote_does_not_exist(world: World) -> None:

@@ -29,6 +29,7 @@ def test_a_requirement_has_exactly_the_fields_of_the_contract(world: World) -> N
         "checkout_url": session["url"],
         "expires_at": "2026-01-01T01:00:00+00:00",
         "existing_result_id": None,
+        "already_paid_quote_id": None,
         "offers": [
             {
                 "kind": kind,
