@@ -188,6 +188,14 @@ class WebhookSignatureError(PaymentError):
         self.reason = reason
 
 
+class WebhookMalformedError(PaymentError):
+    """The webhook was signed for us and is no event that we can read; none of it took effect."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the webhook is not a readable event: {reason}")
+        self.reason = reason
+
+
 class StripeUnavailableError(PaymentError):
     """Stripe did not answer, or refused what we asked. Nothing was charged."""
 

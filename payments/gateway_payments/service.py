@@ -199,7 +199,7 @@ class Payments:
     def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
         """Act on what Stripe posted; False for a replay, or news that does not concern us.
 
-        Raises WebhookSignatureError.
+        Raises WebhookSignatureError, WebhookMalformedError.
         """
         if not self._stripe:
             reason = "Stripe is not enabled"

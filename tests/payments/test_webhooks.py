@@ -5,13 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import stripe as stripe_sdk
 from payments.world import WEBHOOK_SECRET, World
 from sqlalchemy import text
 from stripe_standin.server import signed
 
-from gateway_payments.exceptions import WebhookSignatureError
+from gateway_payments.exceptions import (
+    StripeUnavailableError,
+    WebhookMalformedError,
+    WebhookSignatureError,
+)
 
 
 @pytest.fixture
@@ -141,6 +147,84 @@ def test_news_of_other_business_is_ignored_and_not_kept(world: World, session: s
     with world.database.read() as db:
         assert db.execute(text("SELECT COUNT(*) FROM webhook_events")).scalar() == 0
     assert world.webhook(event)
+
+
+def _of(event: dict[str, Any], **changes: Any) -> bytes:  # noqa: ANN401  JSON
+    return json.dumps({**event, **changes}).encode()
+
+
+def _about(event: dict[str, Any], **changes: Any) -> bytes:  # noqa: ANN401  JSON
+    return _of(event, data={"object": {**event["data"]["object"], **changes}})
+
+
+def _sign(world: World, body: bytes) -> str:
+    at = int(world.now.timestamp())
+    sign = stripe_sdk.WebhookSignature.generate_signature_header
+    return str(sign(body.decode(), WEBHOOK_SECRET, at))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"notjson", b"null", b"1", b"[]", b'"text"', b"{}", b"[" * 100_000,
+        b'{"type": []}', b'{"type": null}', b'{"type": "checkout.session.completed"}',
+    ],
+    ids=lambda body: body[:40].decode(),
+)  # fmt: skip
+def test_what_is_no_event_is_malformed_though_signed(world: World, body: bytes) -> None:
+    with pytest.raises(WebhookMalformedError):
+        world.payments.handle_webhook(body, _sign(world, body), world.now)
+
+
+def test_an_event_that_lacks_what_we_need_is_malformed_and_changes_nothing(
+    world: World, session: str
+) -> None:
+    event = world.stripe.complete(session)
+    stripes = event["data"]["object"]
+    no_objects: list[Any] = [None, 1, [], {}, {"object": None}, {"object": []}]
+    no_values: list[Any] = [None, [], {"a": 1}, 1.5, True]
+    bodies = [
+        *(_of(event, data=data) for data in no_objects),
+        *(_of(event, id=bad) for bad in (None, [1], "", "\0", "e" * 300)),
+        *(_about(event, metadata=bad) for bad in ([1], "text", {"payment_id": [1]})),
+        *(
+            _about(event, **{name: bad})
+            for name in ("id", "status", "payment_status", "amount_total", "currency")
+            for bad in no_values
+        ),
+        *(
+            _of(event, data={"object": {k: v for k, v in stripes.items() if k != name}})
+            for name in ("id", "status", "payment_status", "amount_total", "currency")
+        ),
+    ]
+    for body in bodies:
+        with pytest.raises(WebhookMalformedError):
+            world.payments.handle_webhook(body, _sign(world, body), world.now)
+    with world.database.read() as db:
+        assert db.execute(text("SELECT COUNT(*) FROM webhook_events")).scalar() == 0
+    assert world.webhook(event)
+
+
+def test_events_that_we_do_not_know_are_harmless(world: World, session: str) -> None:
+    event = world.stripe.complete(session)
+    for body in (
+        b'{"type": "invoice.paid"}',
+        b'{"type": "\\u0000"}',
+        _of(event, type="checkout.session.unheard_of", data=None),
+        _about(event, metadata={"payment_id": "pay_\0"}),
+        _about(event, metadata={}),
+        _about(event, metadata=None, mode="setup", amount_total=None, currency=None),
+    ):
+        assert not world.payments.handle_webhook(body, _sign(world, body), world.now)
+
+
+def test_a_session_that_stripe_garbles_is_asked_for_again(world: World, session: str) -> None:
+    world.stripe.complete(session)
+    amount = world.stripe.sessions[session].pop("amount_total")
+    with pytest.raises(StripeUnavailableError):
+        world.claim(world.ada, session)
+    world.stripe.sessions[session]["amount_total"] = amount
+    assert world.claim(world.ada, session).status == "paid"
 
 
 def test_without_stripe_no_webhook_is_believed(world: World, session: str) -> None:

@@ -76,8 +76,9 @@ class StripeCheckout:
             return payment
         with _stripes_errors("retrieve"):
             raw = self._client.v1.checkout.sessions.retrieve(payment.external_id)
+            session = session_of(raw.to_dict())
         with self._database.write() as db:
-            self._apply(db, payment, session_of(raw.to_dict()), now)
+            self._apply(db, payment, session, now)
             return payments.load(db, payment.id)
 
     def cancel(self, payment: Payment, now: datetime) -> None:
@@ -87,16 +88,17 @@ class StripeCheckout:
         try:
             with _stripes_errors("expire"):
                 raw = self._client.v1.checkout.sessions.expire(payment.external_id)
+                session = session_of(raw.to_dict())
         except StripeUnavailableError as error:  # it ends by itself; if paid, it buys another run
             _log.warning("checkout_session_left_open", payment=payment.id, reason=error.reason)
             return
         with self._database.write() as db:
-            self._apply(db, payment, session_of(raw.to_dict()), now)
+            self._apply(db, payment, session, now)
 
     def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
         """Act on a webhook; False for a replay, or one that does not concern us.
 
-        Raises WebhookSignatureError.
+        Raises WebhookSignatureError, WebhookMalformedError.
         """
         event = read_event(body, signature, self._settings.webhook_secret, now)
         if event is None or event.session.payment_id is None:
@@ -217,3 +219,6 @@ def _stripes_errors(asked: str) -> Iterator[None]:
     except stripe.StripeError as error:
         _log.warning("stripe_refused", asked=asked, kind=type(error).__name__, code=error.code)
         raise StripeUnavailableError(type(error).__name__) from error
+    except ValueError as error:
+        _log.warning("stripe_not_understood", asked=asked, reason=str(error))
+        raise StripeUnavailableError(str(error)) from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from gateway_payments.exceptions import WebhookSignatureError
+from gateway_payments.exceptions import WebhookMalformedError, WebhookSignatureError
+from gateway_payments.identifiers import is_plausible
 
 TOLERANCE_S: Final = 300
 SESSION_EVENTS: Final = frozenset(
@@ -50,27 +51,80 @@ def read_event(body: bytes, signature: str, secret: str, now: datetime) -> Event
     """The event in a webhook; None for a kind that does not concern us.
 
     Raises WebhookSignatureError unless Stripe signed exactly this body for us, at most TOLERANCE_S
-    ago and at most TOLERANCE_S ahead of our clock.
+    ago and at most TOLERANCE_S ahead of our clock; WebhookMalformedError for no event of Stripe's.
     """
     _require_signed(body, signature, secret)
     _require_fresh(signature, now)
-    event: Any = json.loads(body)
-    if event.get("type") not in SESSION_EVENTS:
-        return None
-    return Event(event["id"], event["type"], session_of(event["data"]["object"]))
+    try:
+        return _event(json.loads(body))
+    except RecursionError:
+        reason = "it is nested too deeply"
+        raise WebhookMalformedError(reason) from None
+    except ValueError as error:
+        raise WebhookMalformedError(str(error)) from error
 
 
-def session_of(raw: dict[str, Any]) -> Session:
-    """Read what we need of a Checkout session."""
-    metadata = raw["metadata"] or {}
+def session_of(raw: object) -> Session:
+    """Read what we need of a Checkout session; ValueError where that is not there."""
+    session = _object(raw, "the session")
     return Session(
-        id=raw["id"],
-        payment_id=metadata.get("payment_id"),
-        status=raw["status"],
-        payment_status=raw["payment_status"],
-        amount_minor=raw["amount_total"] or 0,
-        currency=raw["currency"] or "",
+        id=_id(session, "id"),
+        payment_id=_payment_id(session),
+        status=_text(session, "status"),
+        payment_status=_text(session, "payment_status"),
+        amount_minor=_amount(session),
+        currency=_text(session, "currency"),
     )
+
+
+def _event(raw: object) -> Event | None:
+    event = _object(raw, "the body")
+    kind = _text(event, "type")
+    if kind not in SESSION_EVENTS:
+        return None
+    session = _object(_object(event.get("data"), "data").get("object"), "the session")
+    if _payment_id(session) is None:  # another product's: it may well lack an amount
+        return None
+    return Event(_id(event, "id"), kind, session_of(session))
+
+
+def _payment_id(session: dict[str, Any]) -> str | None:
+    ours = _object(session.get("metadata") or {}, "metadata").get("payment_id")
+    if not isinstance(ours, str | None):
+        message = "metadata.payment_id is not text"
+        raise ValueError(message)  # noqa: TRY004
+    return ours if ours and is_plausible(ours) else None
+
+
+def _object(raw: object, name: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        message = f"{name} is not an object"
+        raise ValueError(message)  # noqa: TRY004  one kind of error for whatever was posted
+    return raw
+
+
+def _text(raw: dict[str, Any], name: str) -> str:
+    value = raw.get(name)
+    if not isinstance(value, str):
+        message = f"{name} is not text"
+        raise ValueError(message)  # noqa: TRY004
+    return value
+
+
+def _id(raw: dict[str, Any], name: str) -> str:
+    value = _text(raw, name)
+    if not value or not is_plausible(value):
+        message = f"{name} is not an id"
+        raise ValueError(message)
+    return value
+
+
+def _amount(raw: dict[str, Any]) -> int:
+    value = raw.get("amount_total")
+    if not isinstance(value, int) or isinstance(value, bool):
+        message = "amount_total is not an integer"
+        raise ValueError(message)  # noqa: TRY004
+    return value
 
 
 def _require_signed(body: bytes, signature: str, secret: str) -> None:
