@@ -196,6 +196,13 @@ class WebhookMalformedError(PaymentError):
         self.reason = reason
 
 
+class StripeNotEnabledError(PaymentError):
+    """Something came from Stripe, and this gateway takes no payments through it."""
+
+    def __init__(self) -> None:
+        super().__init__("Stripe is not enabled on this gateway")
+
+
 class StripeUnavailableError(PaymentError):
     """Stripe did not answer, or refused what we asked. Nothing was charged."""
 

@@ -14,9 +14,9 @@ from gateway_payments.admission import Admission, Candidate, Settled
 from gateway_payments.exceptions import (
     OfferUnavailableError,
     QuoteExpiredError,
+    StripeNotEnabledError,
     StripeUnavailableError,
     UnknownSessionError,
-    WebhookSignatureError,
 )
 from gateway_payments.ledger import credit_balances
 from gateway_payments.money import Money
@@ -199,11 +199,10 @@ class Payments:
     def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
         """Act on what Stripe posted; False for a replay, or news that does not concern us.
 
-        Raises WebhookSignatureError, WebhookMalformedError.
+        Raises StripeNotEnabledError, WebhookSignatureError, WebhookMalformedError.
         """
         if not self._stripe:
-            reason = "Stripe is not enabled"
-            raise WebhookSignatureError(reason)
+            raise StripeNotEnabledError
         return self._stripe.handle_webhook(body, signature, now)
 
     def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
