@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from gateway_simulation import instants
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -72,6 +74,13 @@ class Order:
     drives: tuple[Drive, ...]
     probes: tuple[Probe, ...]
     capacity: int
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart [s] two instants of this run may be and still be the same."""
+        return instants.tolerance(
+            self.start_time, self.stop_time, self.step, self.communication_step, self.step_size
+        )
 
 
 def to_json(order: Order) -> bytes:

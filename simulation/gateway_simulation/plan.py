@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway_simulation import columns, signals, solvers, timegrid, units, values
+from gateway_simulation import columns, instants, signals, solvers, timegrid, units, values
 from gateway_simulation.exceptions import (
     DuplicateNameError,
     TooMuchOutputError,
@@ -152,13 +152,15 @@ def _defaults(
 def _end_warning(
     description: ModelDescription, grid: timegrid.TimeGrid, *, in_steps: bool
 ) -> tuple[str, ...]:
-    intervals = (grid.stop - grid.start) / grid.step
     interface = description.co_simulation
     if not in_steps or interface is None or interface.can_handle_variable_step:
         return ()
-    if abs(intervals - round(intervals)) <= 1e-6 * intervals:
+    tolerance = instants.tolerance(grid.start, grid.stop, grid.step, grid.communication_step)
+    last = grid.start + grid.step * instants.whole_steps(
+        grid.start, grid.stop, grid.step, tolerance
+    )
+    if last > grid.stop or instants.same_time(last, grid.stop, tolerance):
         return ()
-    last = grid.start + int(intervals) * grid.step
     return (f"the model takes only whole steps: the last point is at {last:g} s",)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from gateway_simulation import instants
 from gateway_simulation.canonical import sha256_of
 from gateway_simulation.kpis import Kpi
 from gateway_simulation.model import Kind, Model, Scalar, Variable
@@ -12,7 +13,7 @@ from gateway_simulation.model import Kind, Model, Scalar, Variable
 SolverName = Literal["cvode", "euler", "rk4"]
 Engine = Literal["fmpy"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Part of every hash: raised whenever the same request may give other numbers."""
 
 
@@ -86,7 +87,7 @@ class CanonicalRun:
     @property
     def rows(self) -> int:
         """Output points on the time grid, without those that events add."""
-        return _points(self.start_time, self.stop_time, self.step)
+        return self._points(self.step)
 
     @property
     def sha256(self) -> str:
@@ -121,7 +122,7 @@ class CanonicalRun:
     def work_units(self) -> int:
         """What the run is priced by: communication points x (1 + states + outputs)."""
         interval = self.communication_step or self.step_size or self.step
-        points = _points(self.start_time, self.stop_time, min(interval, self.step))
+        points = self._points(min(interval, self.step))
         width = 1 + self.model.description.n_states + len(self.columns)
         return points * width * (2 if self.check_accuracy else 1)
 
@@ -142,11 +143,17 @@ class CanonicalRun:
         shown["defaults_used"] = list(self.defaults_used)
         return shown
 
+    @property
+    def tolerance(self) -> float:
+        """How far apart [s] two instants of this run may be and still be the same."""
+        return instants.tolerance(
+            self.start_time, self.stop_time, self.step, self.communication_step, self.step_size
+        )
 
-def _points(start: float, stop: float, interval: float) -> int:
-    """Points of the grid start, start + interval, … that closes at `stop`."""
-    intervals = (stop - start) / interval
-    whole = round(intervals)
-    if abs(intervals - whole) > 1e-9 * max(1.0, intervals):
-        whole = int(intervals) + 1
-    return max(whole, 1) + 1
+    def _points(self, interval: float) -> int:
+        """Points of the grid start, start + interval, … that closes at the stop time."""
+        start, stop, tolerance = self.start_time, self.stop_time, self.tolerance
+        whole = instants.whole_steps(start, stop, interval, tolerance)
+        reached = start + whole * interval
+        closed = reached > stop or instants.same_time(reached, stop, tolerance)
+        return whole + (1 if closed else 2)

@@ -17,7 +17,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.model import Kind, ModelDescription
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.run import SolverName
-from gateway_simulation.timegrid import TimeGrid, dividing
+from gateway_simulation.timegrid import TimeGrid, check_resolution, dividing
 
 ENGINES: Final = ("fmpy",)
 DEFAULT_TOLERANCE: Final = 1e-6
@@ -39,7 +39,7 @@ class Solving:
 def resolve(description: ModelDescription, request: SimulationRequest, grid: TimeGrid) -> Solving:
     """Mode, solver and tolerance of `request`.
 
-    Raises UnavailableEngineError, UnavailableModeError, InvalidSolverError.
+    Raises UnavailableEngineError, UnavailableModeError, InvalidSolverError, InvalidTimeError.
     """
     if request.engine not in {"auto", *ENGINES}:
         msg = f"engine {request.engine!r} is not part of this build"
@@ -143,6 +143,7 @@ def _step_size(request: SimulationRequest, grid: TimeGrid) -> float:
     if size is None:
         msg = "step is not a whole multiple of the solver's step_size"
         raise InvalidSolverError(msg, {"step": grid.step, "step_size": asked})
+    check_resolution(grid.start, grid.stop, "step_size", size)
     return size
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from gateway_simulation import instants
 from gateway_simulation.exceptions import (
     InvalidCommunicationStepError,
     InvalidTimeError,
@@ -62,9 +63,11 @@ def resolve(request: SimulationRequest, experiment: DefaultExperiment, most: int
         communication = communication or fine
         defaults.append("step")
     _check_step(start, stop, step, most)
+    step = min(step, duration)
     if request.communication_step is None:
         defaults.append("communication_step")
     communication = _dividing(step, step if communication is None else communication)
+    check_resolution(start, stop, "communication_step", communication)
     return TimeGrid(start, stop, step, communication, tuple(defaults))
 
 
@@ -75,6 +78,17 @@ def dividing(step: float, finer: float) -> float | None:
     if whole < 1 or abs(parts - whole) > _CLOSE * whole:
         return None
     return step / whole
+
+
+def check_resolution(start: float, stop: float, name: str, step: float) -> None:
+    """Refuse a step that doubles can't tell from none at these times: InvalidTimeError."""
+    shortest = instants.shortest_step(start, stop)
+    if step < shortest:
+        msg = f"{name} {step:g} is too short: between these times at least {shortest:.3g} s"
+        raise InvalidTimeError(
+            msg,
+            {"start_time": start, "stop_time": stop, "name": name, name: step, "min": shortest},
+        )
 
 
 def _given(value: float | None, name: str) -> float | None:
@@ -102,6 +116,9 @@ def _default_step(
     if size is None or not 0 < size < duration:
         return duration / DEFAULT_INTERVALS, None
     intervals = duration / size
+    if not math.isfinite(intervals):
+        msg = f"the model's own step of {size:g} s is too short for {duration:g} s: give step"
+        raise InvalidTimeError(msg, {"step_size": size, "duration": duration})
     if intervals <= _MANY_INTERVALS:
         return size, size
     return size * math.ceil(intervals / _FEW_INTERVALS), size
@@ -120,6 +137,7 @@ def _check_step(start: float, stop: float, step: float, most: int) -> None:
         asked = int(intervals) + 1 if math.isfinite(intervals) else None
         msg = f"more than {most} output points"
         raise TooMuchOutputError(msg, {"what": "output_points", "asked": asked, "limit": most})
+    check_resolution(start, stop, "step", step)
 
 
 def _dividing(step: float, communication: float) -> float:

@@ -10,6 +10,7 @@ from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
 from gateway_simulation.engine.integrators import Integrator, integrator
 from gateway_simulation.engine.recorder import Recorder
+from gateway_simulation.instants import same_time
 from gateway_simulation.layout import Status
 from gateway_simulation.order import Order
 
@@ -52,28 +53,27 @@ class _Loop:
         self._next_event = next_event
         self._time = order.start_time
         self._points = 0
+        self._tolerance = order.tolerance
 
     @property
     def finished(self) -> bool:
-        return self._time > self._order.stop_time or _same(self._time, self._order.stop_time)
+        return self._time > self._order.stop_time or self._same(self._time, self._order.stop_time)
 
     def advance(self) -> None:
         """Integrate to the next grid point or event, whatever comes first, and deal with it."""
         regular = self._order.start_time + (self._points + 1) * self._order.step
         jump = self._inputs.next_jump(self._time)
-        target = regular
-        for earlier in (jump, self._next_event, self._order.stop_time):
-            if target > earlier and not _same(target, earlier):
-                target = earlier
-        if target < self._time:
-            raise EngineError(Status.EVENT_ITERATION, time=self._time, iterations=0)
-        input_event, time_event = _same(target, jump), _same(target, self._next_event)
-        state_event, self._time = self._solver.step(self._time, target)
-        if not _same(self._time, target):
+        target = self._target(regular, jump)
+        input_event = self._same(target, jump)
+        time_event = self._same(target, self._next_event)
+        state_event = False
+        if not self._same(self._time, target):
+            state_event, self._time = self._solver.step(self._time, target)
+        if not self._same(self._time, target):
             input_event = time_event = False
         self._fmu.set_time(self._time)
         self._inputs.apply_linear(self._time)
-        on_grid = _same(self._time, regular)
+        on_grid = self._same(self._time, regular)
         if on_grid:
             self._points += 1
         step_event = self._completed()
@@ -82,6 +82,22 @@ class _Loop:
             self._recorder.record(self._time)
         if event:
             self._handle_event(input_event=input_event)
+
+    def _target(self, regular: float, jump: float) -> float:
+        """Where to integrate to: a grid point unless an event or the stop time comes before it."""
+        target = regular
+        for earlier in (jump, self._next_event):
+            if target > earlier and not self._same(target, earlier):
+                target = earlier
+        stop = self._order.stop_time
+        if target > stop or self._same(target, stop):
+            target = stop
+        if target < self._time and not self._same(target, self._time):
+            raise EngineError(Status.EVENT_ITERATION, time=self._time, iterations=0)
+        return target
+
+    def _same(self, a: float, b: float) -> bool:
+        return same_time(a, b, self._tolerance)
 
     def _completed(self) -> bool:
         if not self._order.needs_completed_step:
@@ -112,7 +128,3 @@ def _settle(fmu: Fmu, time: float) -> float:
             when = update.next_event_time
             return _NEVER if when is None or math.isnan(when) else when
     raise EngineError(Status.EVENT_ITERATION, time=time, iterations=_EVENT_ITERATIONS)
-
-
-def _same(a: float, b: float) -> bool:
-    return math.isclose(a, b)

@@ -57,6 +57,7 @@ class _FixedStep:
         self._inputs = inputs
         self._states = order.states
         self._size = order.step_size or order.step
+        self._tolerance = order.tolerance
         self._advance = self._rk4 if order.solver == "rk4" else self._euler
         self._x, self._dx = np.zeros(nx), np.zeros(nx)
         self._z, self._before = np.zeros(nz), np.zeros(nz)
@@ -64,7 +65,7 @@ class _FixedStep:
         self.reset(order.start_time)
 
     def step(self, t: float, t_next: float) -> tuple[bool, float]:
-        parts = max(1, math.ceil((t_next - t) / self._size * (1 - 1e-9)))
+        parts = max(1, math.ceil((t_next - t - self._tolerance) / self._size))
         reached = t_next if parts == 1 else t + (t_next - t) / parts
         _into(self._calls["get_x"], self._x)
         self._x = self._advance(t, reached - t)

@@ -43,7 +43,7 @@ def simulate(
         fmu.configure(_setter(fmu, structural))
     fmu.set_up(order, tolerance)
     _setter(fmu, [s for s in order.settings if not s.structural])()
-    inputs = Inputs(fmu, order.drives)
+    inputs = Inputs(fmu, order.drives, order.tolerance)
     fmu.enter_initialization(order, tolerance)
     inputs.start(order.start_time)
     fmu.exit_initialization()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
 from gateway_simulation.engine.recorder import Recorder
+from gateway_simulation.instants import same_time, whole_steps
 from gateway_simulation.layout import Status
 from gateway_simulation.order import Order
 
@@ -24,15 +24,15 @@ def run(order: Order, fmu: Fmu, inputs: Inputs, recorder: Recorder) -> dict[str,
     stepper = _Stepper(order, fmu, inputs, recorder)
     recorder.record(order.start_time)
     ratio = max(1, round(order.step / (order.communication_step or order.step)))
-    intervals = (order.stop_time - order.start_time) / order.step
-    whole = math.floor(intervals * (1 + 1e-9))
+    tolerance = order.tolerance
+    whole = whole_steps(order.start_time, order.stop_time, order.step, tolerance)
     for interval in range(whole):
         for part in range(1, ratio + 1):
             stepper.advance(_point(order, interval, part, ratio))
         recorder.record(stepper.time)
-    if order.can_handle_variable_step and not math.isclose(stepper.time, order.stop_time):
+    if order.can_handle_variable_step and not same_time(stepper.time, order.stop_time, tolerance):
         for part in range(1, ratio + 1):
-            stepper.advance(min(_point(order, whole, part, ratio), order.stop_time))
+            stepper.advance(_point(order, whole, part, ratio))
         recorder.record(stepper.time)
     return {"steps": stepper.steps}
 
@@ -44,7 +44,8 @@ def _point(order: Order, interval: int, part: int, ratio: int) -> float:
     """
     whole = interval + 1 if part == ratio else interval + part / ratio
     point = order.start_time + whole * order.step
-    return order.stop_time if math.isclose(point, order.stop_time) else point
+    stop = order.stop_time
+    return stop if point > stop or same_time(point, stop, order.tolerance) else point
 
 
 class _Stepper:
@@ -59,15 +60,19 @@ class _Stepper:
         self._variable = order.can_handle_variable_step
         self._slopes = order.can_interpolate_inputs and order.fmi_version == "2.0"
         self._refusals = 0
+        self._tolerance = order.tolerance
 
     def advance(self, target: float) -> None:
         """Step until `target` is reached, or give up on an FMU that doesn't move."""
-        while self.time < target and not math.isclose(self.time, target):
+        while self.time < target and not self._same(self.time, target):
             end = target
             jump = self._inputs.next_jump(self.time)
-            if self._variable and jump < end and not math.isclose(jump, end):
+            if self._variable and jump < end and not self._same(jump, end):
                 end = jump
             self._step(end)
+
+    def _same(self, a: float, b: float) -> bool:
+        return same_time(a, b, self._tolerance)
 
     def _step(self, end: float) -> None:
         self._inputs.apply_held(self.time)
@@ -81,7 +86,7 @@ class _Stepper:
             raise EngineError(Status.MODEL_TERMINATED, time=result.reached)
         if result.reached > self.time:
             self._refusals = 0
-            arrived = result.reached >= end or math.isclose(result.reached, end)
+            arrived = result.reached >= end or self._same(result.reached, end)
             self.time = end if arrived else result.reached
             return
         self._refusals += 1
