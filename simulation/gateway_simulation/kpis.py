@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
@@ -17,6 +17,7 @@ import numpy as np
 
 from gateway_simulation import units
 from gateway_simulation.exceptions import DuplicateNameError, InvalidKpiError, UnknownKpiError
+from gateway_simulation.finite import as_float
 from gateway_simulation.nearest import nearest
 from gateway_simulation.request import KpiRequest
 from gateway_simulation.statistics import BUILT_IN, SETTLING_BAND, Signal, Statistic
@@ -66,7 +67,7 @@ def parse_kpis(
     for request in requests:
         kpi = _parse_name(request, names, outputs) if isinstance(request, str) else _parse(request)
         if kpi.variable == "y" and "y" not in names and outputs:
-            kpi = _renamed(kpi, outputs[0])
+            kpi = replace(kpi, variable=outputs[0])
             warnings.append(f"{kpi.name}: the model has no variable y; y means {outputs[0]} here")
         _check(kpi, names)
         if kpi.name in found:
@@ -170,21 +171,10 @@ def _name(request: KpiRequest) -> str:
         "target": request.target,
         "band": request.band,
     }
-    extra = ",".join(f"{key}={value:g}" for key, value in parts.items() if value is not None)
-    return f"{request.variable}_{request.statistic}" + (f"[{extra}]" if extra else "")
-
-
-def _renamed(kpi: Kpi, variable: str) -> Kpi:
-    return Kpi(
-        kpi.name,
-        variable,
-        kpi.statistic,
-        kpi.threshold,
-        kpi.from_time,
-        kpi.to_time,
-        kpi.target,
-        kpi.band,
+    extra = ",".join(
+        f"{key}={as_float(value):g}" for key, value in parts.items() if value is not None
     )
+    return f"{request.variable}_{request.statistic}" + (f"[{extra}]" if extra else "")
 
 
 def _check(kpi: Kpi, names: frozenset[str]) -> None:
@@ -279,4 +269,4 @@ def _statistic(registered: Statistic | Callable[[Samples, Samples], float]) -> S
 
 
 def _float(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else as_float(value)

@@ -17,6 +17,7 @@ from gateway_simulation.exceptions import (
     NotSettableError,
     TooMuchOutputError,
 )
+from gateway_simulation.finite import as_float
 from gateway_simulation.model import NUMERIC_TYPES, ModelDescription
 from gateway_simulation.request import InputSignal
 from gateway_simulation.run import Column, Signal
@@ -107,10 +108,7 @@ def _signal(asked: _Asked, target: Column) -> Signal:
 
 
 def _times(asked: _Asked) -> tuple[float, ...]:
-    try:
-        time = tuple(float(t) + 0.0 for t in asked.time)
-    except OverflowError:
-        time = (math.nan,)
+    time = tuple(as_float(t) + 0.0 for t in asked.time)
     if not time:
         raise _invalid(asked.name, "has no points")
     if not all(map(math.isfinite, time)):

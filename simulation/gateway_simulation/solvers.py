@@ -14,6 +14,7 @@ from gateway_simulation.exceptions import (
     UnavailableEngineError,
     UnavailableModeError,
 )
+from gateway_simulation.finite import as_float, plain
 from gateway_simulation.model import Kind, ModelDescription
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.run import SolverName
@@ -139,10 +140,11 @@ def _step_size(request: SimulationRequest, grid: TimeGrid) -> float:
     asked = request.solver.step_size
     if asked is None:
         return grid.step
-    size = dividing(grid.step, asked) if math.isfinite(asked) and asked > 0 else None
+    number = as_float(asked)
+    size = dividing(grid.step, number) if math.isfinite(number) and number > 0 else None
     if size is None:
         msg = "step is not a whole multiple of the solver's step_size"
-        raise InvalidSolverError(msg, {"step": grid.step, "step_size": asked})
+        raise InvalidSolverError(msg, {"step": grid.step, "step_size": plain(asked)})
     check_resolution(grid.start, grid.stop, "step_size", size)
     return size
 
@@ -153,7 +155,7 @@ def _tolerance(asked: float | None) -> float | None:
     low, high = _TOLERANCES
     if not low <= asked <= high:
         msg = f"relative_tolerance must be from {low:g} to {high:g}"
-        raise InvalidSolverError(msg, {"relative_tolerance": str(asked), "min": low, "max": high})
+        raise InvalidSolverError(msg, {"relative_tolerance": plain(asked), "min": low, "max": high})
     return float(asked)
 
 

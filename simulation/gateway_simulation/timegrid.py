@@ -12,6 +12,7 @@ from gateway_simulation.exceptions import (
     InvalidTimeError,
     TooMuchOutputError,
 )
+from gateway_simulation.finite import as_float
 from gateway_simulation.model import DefaultExperiment
 from gateway_simulation.request import SimulationRequest
 
@@ -94,10 +95,7 @@ def check_resolution(start: float, stop: float, name: str, step: float) -> None:
 def _given(value: float | None, name: str) -> float | None:
     if value is None:
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+    number = as_float(value)
     if not math.isfinite(number):
         msg = f"{name} is not a finite number"
         raise InvalidTimeError(msg, {"name": name})

@@ -13,6 +13,7 @@ from gateway_simulation.exceptions import (
     UnknownVariableError,
     WrongTypeError,
 )
+from gateway_simulation.finite import as_float, plain
 from gateway_simulation.model import ModelDescription, Scalar, Variable
 from gateway_simulation.nearest import nearest
 from gateway_simulation.request import StartValue as RequestedValue
@@ -140,10 +141,7 @@ def _flat(values: Sequence[object]) -> list[object]:
 def _real(variable: Variable, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _wrong_type(variable, "a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+    number = as_float(value)
     if not math.isfinite(number):
         raise _wrong_type(variable, "a finite number")
     return number + 0.0
@@ -174,7 +172,12 @@ def _enumeration(variable: Variable, value: object) -> int:
     if isinstance(value, str) and value in items:
         return items[value]
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    if number is None or number != int(number) or (items and number not in items.values()):
+    if (
+        number is None
+        or not math.isfinite(as_float(number))
+        or number != int(number)
+        or (items and number not in items.values())
+    ):
         raise _wrong_type(variable, "one of its items, by name or number")
     return int(number)
 
@@ -196,8 +199,8 @@ def _out_of_range(
     variable: Variable, value: float, low: float | None, high: float | None
 ) -> OutOfRangeError:
     return OutOfRangeError(
-        f"{value} is outside the range of {variable.name!r}",
-        {"name": variable.name, "value": value, "min": low, "max": high},
+        f"{plain(value)} is outside the range of {variable.name!r}",
+        {"name": variable.name, "value": plain(value), "min": plain(low), "max": plain(high)},
     )
 
 
