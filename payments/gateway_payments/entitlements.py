@@ -74,6 +74,7 @@ class Entitlement:
 
     id: str
     account_id: str
+    payment_id: str
     quote_id: str
     offer: str
     money: Money
@@ -196,6 +197,7 @@ def _entitlement(row: Row[Any]) -> Entitlement:
     return Entitlement(
         id=row.id,
         account_id=row.account_id,
+        payment_id=row.payment_id,
         quote_id=row.quote_id,
         offer=row.offer,
         money=Money(row.amount_micros, row.currency),

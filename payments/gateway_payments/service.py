@@ -285,13 +285,11 @@ class Payments:
 
     def _paid_status(self, quote: Quote, now: datetime) -> PaymentStatus | None:
         with self._database.read() as db:
-            begun = payments.of_quote(db, quote.id)
             bought = entitlements.of_quote(db, quote.id)
-        if not bought:
-            return None
-        usable = {entitlement.offer for entitlement in bought if entitlement.state == "issued"}
-        paid = [payment for payment in begun if payment.state == "paid"]
-        return self._status(next((p for p in paid if p.provider in usable), paid[0]), now)
+            if not bought:
+                return None
+            paid = payments.load(db, bought[0].payment_id)  # read after: certainly paid by now
+        return self._status(paid, now)
 
     def _status(self, payment: Payment, now: datetime) -> PaymentStatus:
         if payment.state == "paid":

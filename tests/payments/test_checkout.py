@@ -6,14 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from payments.world import World
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from gateway_payments import payments
 from gateway_payments.exceptions import (
     PaymentInUseError,
     PaymentTokenSpentError,
     StripeUnavailableError,
     UnknownSessionError,
 )
+from gateway_payments.payments import Payment
 
 
 def test_from_the_price_to_the_token(world: World) -> None:
@@ -198,6 +200,25 @@ def test_money_that_comes_twice_buys_two_runs(world: World) -> None:
     world.capture(world.start(world.ada, quote=quote.id))
     with pytest.raises(PaymentTokenSpentError):
         world.admit(world.ada, quote=quote.id)
+
+
+def test_a_payment_that_comes_in_while_one_asks_is_seen_whole_or_not_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read committed, as on Postgres: each statement sees what was committed before it."""
+    quote = world.quote(world.ada)
+    session = world.open_session(world.ada, quote)
+    event = world.stripe.complete(session)
+    of_quote = payments.of_quote
+
+    def just_before(db: Connection, quote_id: str) -> list[Payment]:
+        before = of_quote(db, quote_id)
+        world.webhook(event)
+        db.rollback()  # what is read next is of a newer snapshot
+        return before
+
+    monkeypatch.setattr(payments, "of_quote", just_before)
+    assert world.pay(world.ada, quote).payment_token
 
 
 def test_a_wrong_amount_buys_nothing_and_is_shown_to_the_operator(world: World) -> None:
