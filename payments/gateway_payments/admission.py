@@ -52,7 +52,11 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a run's end meant for the money: charged, or given back."""
+    """What a run's end meant for the money: charged, or given back, or (a free run) neither.
+
+    `charged`: what the run has cost; a failed run's too, where it used up what was paid for it.
+    `given_back`: what was paid is good for another run. The two exclude each other.
+    """
 
     charged: Money | None
     given_back: bool
@@ -121,7 +125,8 @@ def release(  # noqa: PLR0913
 ) -> Settled | None:
     """The run failed: what was reserved goes back afresh. None if it was settled before.
 
-    Every MAX_FAULTS-th failure through the model's own fault (or a timeout) keeps the money.
+    Every MAX_FAULTS-th failure through the model's own fault (or a timeout) keeps the money: then
+    `charged` is the price, as the usage shows it, and nothing is given back.
     """
     usage = close_usage(db, run_id, "failed", duration_ms)
     if usage is None:

@@ -190,7 +190,8 @@ class Payments:
     ) -> Settled | None:
         """The run failed: its entitlement is good again, unless its model failed too often.
 
-        None if the run was settled before.
+        `charged` is None where nothing was taken; at a third failure it is the price, which the
+        caller should be told. None if the run was settled before.
         """
         return admission.release(
             db, self._settings, run_id, now, duration_ms, models_fault=models_fault

@@ -202,6 +202,8 @@ def test_the_third_failure_of_the_model_keeps_the_money(world: World) -> None:
     last = world.release(world.start(world.ada, token=token), models_fault=True)
     assert last
     assert (last.charged, last.given_back) == (Money(1_000_000, "usd"), False)
+    shown = world.payments.usage(world.ada.account_id, None, 1).rows[0]
+    assert (shown.outcome, shown.price) == ("exhausted", last.charged)
     with pytest.raises(RequestExhaustedError) as refused:
         world.admit(world.ada, token=token)
     assert refused.value.failures == MAX_FAULTS
