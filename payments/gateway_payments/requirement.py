@@ -68,6 +68,7 @@ class PaymentStatus:
     payment_token: str | None
     expires_at: datetime | None
     amount: float
+    amount_minor: int
     amount_micros: int
     currency: str
     next_steps: tuple[str, ...]
@@ -242,6 +243,7 @@ def _status(
         payment_token=token,
         expires_at=expires_at,
         amount=payment.money.amount,
+        amount_minor=payment.money.amount_minor,
         amount_micros=payment.money.amount_micros,
         currency=payment.money.currency,
         next_steps=steps,
@@ -260,6 +262,7 @@ def _of_quote(
         payment_token=None,
         expires_at=expires_at,
         amount=quote.money.amount,
+        amount_minor=quote.money.amount_minor,
         amount_micros=quote.money.amount_micros,
         currency=quote.money.currency,
         next_steps=steps,

@@ -47,7 +47,8 @@ def test_yen_are_not_cents(world: World) -> None:
     session = world.open_session(world.ada, world.quote(world.ada))
     assert world.stripe.sessions[session]["amount_total"] == 150
     world.webhook(world.stripe.complete(session))
-    assert world.claim(world.ada, session).amount == 150.0
+    paid = world.claim(world.ada, session)
+    assert (paid.amount, paid.amount_minor, paid.amount_micros) == (150.0, 150, 150_000_000)
 
 
 def test_an_open_page_is_reused_not_multiplied(world: World) -> None:
