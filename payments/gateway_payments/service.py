@@ -78,7 +78,10 @@ class Payments:
             return find_quote(db, account_id, quote_id)
 
     def prices(self, quote: Quote) -> tuple[Offer, ...]:
-        """The quote's offers as prices only: nothing is begun."""
+        """The quote's offers as prices only, their `data` empty: nothing is begun or asked.
+
+        Only the ways to pay that are enabled now, in the order of the settings.
+        """
         return tuple(
             requirement.offer_of(kind, quote.prices[kind], quote.expires_at, {})
             for kind in self._payable(quote)

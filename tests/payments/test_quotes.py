@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from gateway_payments.exceptions import QuoteExpiredError, UnknownQuoteError
 from gateway_payments.quotes import Quote
+from gateway_payments.requirement import Offer
 
 
 def test_a_quote_keeps_the_request_and_says_what_it_costs_and_why(world: World) -> None:
@@ -170,6 +171,10 @@ def test_an_expired_quote_is_neither_paid_nor_run(world: World) -> None:
 
 
 def test_a_quote_can_be_shown_without_opening_a_checkout_page(world: World) -> None:
-    offers = world.payments.prices(world.quote(world.ada))
+    quote = world.quote(world.ada)
+    offers = world.payments.prices(quote)
     assert [offer.kind for offer in offers] == ["stripe_checkout", "credits"]
+    assert offers[1] == Offer("credits", 1.0, 100, 1_000_000, "usd", quote.expires_at, {})
     assert not world.stripe.sessions
+    world.restart(offers=("credits",))
+    assert [offer.kind for offer in world.payments.prices(quote)] == ["credits"]
