@@ -196,6 +196,7 @@ def _is_found(client: FMUGatewayClient) -> bool:
 def _embedded() -> Iterator[FMUGatewayClient]:
     """A gateway in this process; its database and key stay in this user's folder."""
     from gateway_server.embedded import embedded_gateway  # noqa: PLC0415  seldom needed, slow
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
     from gateway_server.settings import SettingsError, read_settings  # noqa: PLC0415
 
     folder = user_folder(os.environ)
@@ -204,6 +205,7 @@ def _embedded() -> Iterator[FMUGatewayClient]:
     if not os.environ.get("DATABASE_URL") and not os.environ.get("FMU_GATEWAY_DB_PATH"):
         chosen["fmu_gateway_db_path"] = str(folder / "embedded.sqlite3")
     try:
+        configure_logs("console")
         with embedded_gateway(read_settings(**chosen)) as gateway:
             _say(f"Gateway: started one for this run at {gateway.url}")
             with FMUGatewayClient(gateway.url, key_name=EMBEDDED) as client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers import DefaultRequestHandler
@@ -13,13 +13,15 @@ from a2a.server.routes import (
     create_rest_routes,
 )
 from a2a.server.routes.common import DefaultServerCallContextBuilder
-from a2a.server.tasks import InMemoryTaskStore
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Router
 
 from gateway_a2a.card import REST_PATH, RPC_PATH, agent_card
 from gateway_a2a.executor import Executor
+from gateway_a2a.tasks import BoundedTasks
 from gateway_tools.context import Context
+
+INTERRUPTED_S: Final = 600.0  # a task that waits for payment is kept ready so long, then stored
 
 
 class CallerContextBuilder(DefaultServerCallContextBuilder):
@@ -40,8 +42,9 @@ def a2a_app(
     card = agent_card(base_url, version)
     handler = DefaultRequestHandler(
         agent_executor=Executor(context_for),
-        task_store=InMemoryTaskStore(owner_resolver=lambda context: context.state["owner"]),
+        task_store=BoundedTasks(),
         agent_card=card,
+        interrupted_task_timeout=INTERRUPTED_S,
     )
     builder = CallerContextBuilder()
     routes: list[BaseRoute] = [*create_agent_card_routes(card)]

@@ -55,6 +55,8 @@ def _continued(given: dict[str, Any], task: Task | None) -> Call | None:
     if first is None:
         return None
     added = given.get("arguments", given)
+    if not isinstance(added, dict):
+        return None
     return replace(first, arguments={**first.arguments, **added})
 
 
@@ -86,7 +88,7 @@ def _object(part: Part) -> dict[str, Any]:
 def _parsed(text: str) -> Any:  # noqa: ANN401  any JSON
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NotUnderstoodError from None
 
 

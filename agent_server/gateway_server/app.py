@@ -8,31 +8,29 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway_server.auth import Authenticated
+from gateway_server.background import recover_for_ever
 from gateway_server.bodies import LimitedBodies
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
 from gateway_server.pages import public_router
-from gateway_server.problems import respond
+from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
-from gateway_tools.exceptions import UnknownPathError
-from gateway_tools.recover import recover
+from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
 CARD_PATH: Final = "/.well-known/agent-card.json"
-_RECOVER_EVERY_S: Final = 60
-
-_log = structlog.get_logger()
+THREADS: Final = 100  # simulations wait in them too, of which there are fewer: see BusyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,15 @@ class Web:
 def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     """The application for one gateway."""
     door = http_door(web.base_url)
-    mcp = Later(lambda: _mcp(gateway, door, web.hosts))
+    mcp = Later(lambda: _mcp(gateway, door, web))
     a2a = Later(lambda: _a2a(gateway, door, web.base_url))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         gateway.simulator.start()
         background = [
-            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), _recover_for_ever(gateway))
+            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), recover_for_ever(gateway))
         ]
         yield
         for task in background:
@@ -72,6 +71,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         description="Simulation models as tools for agents. Errors are RFC 9457 problems.",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     rest = Rest(gateway, door)
     app.include_router(public_router(rest))
@@ -83,8 +83,8 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     )
     for failure in FAILURES:
         app.add_exception_handler(failure, _problem)
-    app.add_exception_handler(Exception, _problem)
-    app.add_exception_handler(404, _unknown_path)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_middleware(Unbroken)
     if web.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -96,10 +96,10 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     return LimitedBodies(app, web.upload_bytes)
 
 
-def _mcp(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opened:
+def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, hosts)
+    return mcp_over_http(gateway, door, web.hosts, web.origins)
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
@@ -109,20 +109,16 @@ def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
     return Opened(app, nullcontext())
 
 
-async def _recover_for_ever(gateway: Gateway) -> None:
-    while True:
-        try:
-            lost = await to_thread.run_sync(recover, gateway)
-            if lost:
-                _log.warning("runs_recovered", runs=lost)
-        except Exception:  # noqa: BLE001  the next round may fare better
-            _log.exception("recover_failed")
-        await asyncio.sleep(_RECOVER_EVERY_S)
-
-
 async def _problem(_: Request, error: Exception) -> Response:
     return respond(error)
 
 
-async def _unknown_path(request: Request, _: Exception) -> Response:
-    return respond(UnknownPathError(request.url.path))
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses, in our words."""
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return respond(UnknownPathError(request.url.path))
+        case 405:
+            return respond(MethodNotAllowedError())
+    return respond(MalformedRequestError(str(error.detail)))

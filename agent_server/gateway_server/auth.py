@@ -24,11 +24,11 @@ def authenticate(gateway: Gateway, headers: Headers) -> Caller:
     """
     header = headers.get("authorization", "")
     if not header.lower().startswith(_BEARER):
-        raise UnauthorizedError
+        raise UnauthorizedError(given=False)
     with gateway.database.read() as db:
         caller = find_caller(db, header[len(_BEARER) :].strip())
     if caller is None:
-        raise UnauthorizedError
+        raise UnauthorizedError(given=True)
     return caller
 
 

@@ -47,8 +47,8 @@ def body_docs(name: str) -> dict[str, Any]:
     }
 
 
-def query_docs(name: str) -> dict[str, Any]:
-    """OpenAPI of a route whose query is the tool's input and whose answer is its output."""
+def query_docs(name: str, answer: type[BaseModel] | None = None) -> dict[str, Any]:
+    """OpenAPI of a route whose query is the tool's input; it answers its output, or `answer`."""
     tool = TOOLS[name]
     parameters = [
         {
@@ -63,7 +63,7 @@ def query_docs(name: str) -> dict[str, Any]:
     return {
         "openapi_extra": {"parameters": parameters},
         "response_model": None,
-        "responses": {200: {"model": tool.output}},
+        "responses": {200: {"model": answer or tool.output}},
     }
 
 

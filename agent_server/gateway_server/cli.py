@@ -23,6 +23,8 @@ def main() -> None:
         app()
     except SettingsError as error:
         _stop(error.mistakes)
+    except OSError as error:
+        _stop([f"{error.filename or 'this machine'}: {error.strerror or error}"])
 
 
 @app.command()
@@ -105,18 +107,19 @@ def library_build(
     from gateway_library.sources import models_folder  # noqa: PLC0415
 
     report = build_library(models_folder(), output)
-    typer.echo(f"{len(report.built)} built, {len(report.kept)} up to date in {report.folder}")
+    fmus = len(report.built) + len(report.kept)
+    typer.echo(f"{fmus} FMUs in {report.folder}, {len(report.built)} of them compiled just now")
 
 
 @credits_.command("grant")
 def credits_grant(
     account_id: str,
-    amount: Annotated[float, typer.Argument(help="In STRIPE_SIMULATION_CURRENCY: 10.00")],
+    amount: Annotated[str, typer.Argument(help="In STRIPE_SIMULATION_CURRENCY: 10.00")],
     reason: Annotated[str, typer.Option(help="Unique name of the grant; repeating does nothing")],
 ) -> None:
     """Give an account prepaid credits."""
     from gateway_payments.exceptions import PaymentError  # noqa: PLC0415
-    from gateway_server.operator import grant_credits  # noqa: PLC0415
+    from gateway_server.grants import grant_credits  # noqa: PLC0415
 
     try:
         typer.echo(grant_credits(_settings(), account_id, amount, reason))

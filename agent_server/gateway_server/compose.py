@@ -23,6 +23,7 @@ from gateway_server.settings import (
     database_url,
     secret,
     storage_folder,
+    without_password,
 )
 from gateway_simulation.archive import Limits
 from gateway_simulation.plan import RunLimits
@@ -32,7 +33,7 @@ from gateway_storage.database import Database, DatabaseUnavailableError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
 
-_MEGABYTE: Final = 2**20
+MEGABYTE: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
     blobs = FolderBlobs(storage_folder(settings))
     database = open_database(settings)
     cache = storage_folder(settings) / "models"
-    limits = Limits(upload_bytes=settings.max_upload_mb * _MEGABYTE)
+    limits = Limits(upload_bytes=settings.max_upload_mb * MEGABYTE)
     return Gateway(
         version=version("fmu-gateway"),
         database=database,
@@ -87,12 +88,12 @@ def address_of(settings: Settings, port: int) -> Address:
 
 def open_database(settings: Settings) -> Database:
     """The database, brought to this version's schema."""
-    database = Database(database_url(settings))
     try:
+        database = Database(database_url(settings))
         database.check()
         migrate(database)
     except (DatabaseUnavailableError, SchemaTooNewError) as error:
-        raise SettingsError([f"DATABASE_URL: {error}"]) from error
+        raise SettingsError([f"DATABASE_URL: {without_password(str(error))}"]) from error
     return database
 
 

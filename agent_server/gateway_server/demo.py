@@ -46,13 +46,14 @@ class DemoFailedError(Exception):
 def run_demo(plot: Path) -> None:
     """Print a transcript of finding, uploading, quoting, paying and simulating; write `plot`."""
     started = time.monotonic()
+    plot.touch()  # a folder that can't be written is told before the show, not after it
     with (
         tempfile.TemporaryDirectory(prefix="fmu-gateway-demo-") as folder,
         embedded_gateway(_settings(Path(folder))) as gateway,
     ):
         plot.write_bytes(asyncio.run(_show(gateway)))
     _say("get_result", f"plot written to {plot}")
-    _console.print(f"\nDone in {time.monotonic() - started:.1f} s. Next: fmu-gateway serve")
+    _console.print(f"\nDone in {time.monotonic() - started:.1f} s. Next: uv run fmu-gateway serve")
 
 
 def _settings(folder: Path) -> Settings:

@@ -6,7 +6,7 @@ import typer
 
 from gateway_server.compose import address_of, compose
 from gateway_server.serving import close
-from gateway_server.settings import Settings, SettingsError, database_url
+from gateway_server.settings import Settings, SettingsError, database_url, without_password
 from gateway_simulation.plan import RunLimits, plan
 from gateway_simulation.request import SimulationRequest
 from gateway_tools.context import Gateway
@@ -21,7 +21,7 @@ def examine(settings: Settings) -> bool:
             _tell("settings", line, passed=False)
         return False
     try:
-        _tell("settings", f"database {_without_password(database_url(settings))}", passed=True)
+        _tell("settings", f"database {without_password(database_url(settings))}", passed=True)
         _tell("library", f"{len(gateway.catalogue.cards)} FMUs built", passed=True)
         _tell("payments", ", ".join(gateway.payments.offers_enabled) or "free", passed=True)
         return _simulates(gateway)
@@ -45,8 +45,3 @@ def _simulates(gateway: Gateway) -> bool:
 
 def _tell(what: str, told: str, *, passed: bool) -> None:
     typer.echo(f"{'ok  ' if passed else 'FAIL'} {what:11} {told}")
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from gateway_server.problems import document
 from gateway_tools.context import Gateway
-from gateway_tools.errors import problem
 
 _INTERVAL_S: Final = 0.5
 
@@ -38,7 +38,7 @@ async def _events(
     if error is None:
         yield ServerSentEvent(task.result().model_dump_json(), event="result")
     else:
-        yield ServerSentEvent(json.dumps(problem(error).body), event="error")
+        yield ServerSentEvent(json.dumps(document(error)[0]), event="error")
 
 
 def _progress(elapsed_s: float, timeout_s: float) -> ServerSentEvent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from gateway_tools.context import Door
@@ -34,9 +36,12 @@ def _read(path: str, folders: tuple[Path, ...], limit_bytes: int) -> bytes:
     """
     try:
         real = (folders[0] / path).resolve(strict=True)
-        if not any(real.is_relative_to(folder) for folder in folders):
-            raise PathNotReadableError
-        with real.open("rb") as file:
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            opened = Path(f"/proc/self/fd/{descriptor}").resolve()  # what it is by now
+            inside = any(opened.is_relative_to(folder) for folder in folders)
+            if not inside or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PathNotReadableError
             return file.read(limit_bytes + 1)  # one more: the archive's check tells the size
     except (OSError, ValueError):
         raise PathNotReadableError from None

@@ -10,12 +10,14 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from gateway_server.compose import address_of
+from gateway_server.logs import configure_logs
 from gateway_server.serving import application
 from gateway_server.settings import read_settings
 
 
 def _app() -> ASGIApp:
     settings = read_settings()
+    configure_logs(settings.log_format)
     return application(settings, address_of(settings, settings.port))[1]
 
 

@@ -15,8 +15,14 @@ from gateway_server.mcp_door import mcp_server
 from gateway_tools.context import Context, Door, Gateway
 
 
-def mcp_over_http(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opened:
-    """The MCP application at /mcp; `hosts`: the Host headers it answers to (DNS rebinding)."""
+def mcp_over_http(
+    gateway: Gateway, door: Door, hosts: tuple[str, ...], origins: tuple[str, ...]
+) -> Opened:
+    """The MCP application at /mcp.
+
+    `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
+    its own.
+    """
     server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
     app = server.streamable_http_app(
         stateless_http=True,
@@ -24,7 +30,8 @@ def mcp_over_http(gateway: Gateway, door: Door, hosts: tuple[str, ...]) -> Opene
         transport_security=TransportSecuritySettings(
             allowed_hosts=list(hosts),
             allowed_origins=[
-                f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
+                *origins,
+                *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
             ],
         ),
     )

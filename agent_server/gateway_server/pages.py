@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from gateway_payments.accounts import Caller
 from gateway_server.guide import llms_txt
 from gateway_server.rest import Rest, answered, uploaded
+from gateway_simulation.solvers import ENGINES
 from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools import account, upload_fmu
 from gateway_tools.context import Context, Gateway
@@ -60,12 +61,14 @@ def _upload_routes(router: APIRouter, rest: Rest) -> None:
     @router.put("/uploads/{ticket}", status_code=201)
     async def upload(request: Request, ticket: str) -> Response:
         """Send an FMU to a one-time address that upload_fmu gave out."""
+        tickets, clock = rest.gateway.tickets, rest.gateway.clock
+        await to_thread.run_sync(lambda: tickets.check(ticket, clock()))
         data = await request.body()
 
         def work() -> upload_fmu.UploadOutput:
-            account_id = rest.gateway.tickets.redeem(ticket, rest.gateway.clock())
-            caller = Caller(account_id, key_id=None)
-            return upload_fmu.upload(Context(rest.gateway, caller, rest.door), data)
+            with tickets.redeemed(ticket, clock()) as account_id:
+                caller = Caller(account_id, key_id=None)
+                return upload_fmu.upload(Context(rest.gateway, caller, rest.door), data)
 
         return uploaded(await to_thread.run_sync(work))
 
@@ -91,11 +94,11 @@ def _payment_routes(router: APIRouter, rest: Rest) -> None:
 
 
 def health_of(gateway: Gateway) -> dict[str, Any]:
-    """What `GET /health` and `doctor` say."""
+    """What `GET /health` says."""
     return {
         "status": "ok",
         "version": gateway.version,
-        "engines": ["fmpy"],
+        "engines": list(ENGINES),
         "sandbox": gateway.simulator.tier,
         "payments": list(gateway.payments.offers_enabled),
         "library_models": len(gateway.catalogue.cards),

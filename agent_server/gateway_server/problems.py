@@ -5,21 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_tools.errors import problem
+from gateway_tools.errors import Failure, problem
+
+
+class Unbroken:
+    """Answers for what nobody caught, so that the connection stays whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; an exception before the answer's start becomes the answer."""
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            await respond(error)(scope, receive, send)
 
 
 def respond(error: Exception) -> JSONResponse:
     """The answer for `error`."""
-    told = problem(error)
-    failure = told.failure
-    body: dict[str, Any] = {
-        "type": f"urn:fmu-gateway:{failure.code}",
-        "title": failure.code.replace("_", " "),
-        "status": failure.status,
-        "detail": told.message,
-        **told.body,
-    }
+    body, failure = document(error)
     headers = {}
     if failure.retry_after_s is not None:
         headers["Retry-After"] = str(failure.retry_after_s)
@@ -28,3 +44,16 @@ def respond(error: Exception) -> JSONResponse:
     return JSONResponse(
         body, status_code=failure.status, headers=headers, media_type="application/problem+json"
     )
+
+
+def document(error: BaseException) -> tuple[dict[str, Any], Failure]:
+    """The problem as RFC 9457 has it, and the failure behind it."""
+    told = problem(error)
+    failure = told.failure
+    return {
+        "type": f"urn:fmu-gateway:{failure.code}",
+        "title": failure.code.replace("_", " "),
+        "status": failure.status,
+        "detail": told.message,
+        **told.body,
+    }, failure

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -16,12 +15,12 @@ from gateway_server.auth import authenticate
 from gateway_server.bodies import body_docs, query_docs, read_body
 from gateway_tools import account, describe_model, models, upload_fmu
 from gateway_tools.context import Context, Door, Gateway
-from gateway_tools.exceptions import OneSourceError
+from gateway_tools.exceptions import OneSourceError, TooLargeError
 from gateway_tools.get_result import MEDIA_TYPES
 from gateway_tools.parsing import parsed
 from gateway_tools.registry import TOOLS
 
-_COMMA: Final = re.compile(r",(?![^\[(]*[\])])")  # not the one in x[1,2]
+_LONGEST_NAMES: Final = 20_000
 _PAY_STATUS: Final = {"paid": 200, "pending": 202, "expired": 410}
 _FORMATS: Final = {media.partition(";")[0]: form for form, media in MEDIA_TYPES.items()}
 
@@ -34,13 +33,9 @@ class Rest:
     door: Door
 
     async def call(self, request: Request, use_case: Callable[[Context], Any]) -> Any:  # noqa: ANN401
-        """Find the caller and do it, in one of the pool's threads."""
-
-        def work() -> Any:  # noqa: ANN401
-            caller = authenticate(self.gateway, request.headers)
-            return use_case(Context(self.gateway, caller, self.door))
-
-        return await to_thread.run_sync(work)
+        """Do it for the caller, in one of the pool's threads."""
+        context = Context(self.gateway, request.state.caller, self.door)
+        return await to_thread.run_sync(use_case, context)
 
     async def tool(self, request: Request, name: str, arguments: dict[str, Any]) -> BaseModel:
         """Call a tool as any other door does."""
@@ -50,8 +45,13 @@ class Rest:
 
 
 def rest_router(rest: Rest) -> APIRouter:
-    """All routes that need a key."""
-    router = APIRouter()
+    """All routes that need a key; it is checked before anything of a body is read."""
+
+    async def authenticated(request: Request) -> None:
+        caller = await to_thread.run_sync(authenticate, rest.gateway, request.headers)
+        request.state.caller = caller
+
+    router = APIRouter(dependencies=[Depends(authenticated)])
     for add in (_library_routes, _money_routes, _run_routes, _account_routes):
         add(router, rest)
     return router
@@ -86,7 +86,9 @@ def _library_routes(router: APIRouter, rest: Rest) -> None:
         arguments = {**request.query_params, "fmu_id": fmu_id}
         return answered(await rest.tool(request, "describe_model", arguments))
 
-    @router.get("/fmus/{fmu_id}/variables", **query_docs("describe_model"))
+    @router.get(
+        "/fmus/{fmu_id}/variables", **query_docs("describe_model", describe_model.VariablePage)
+    )
     async def variables(request: Request, fmu_id: str) -> Response:
         """A page of a model's variables."""
         asked = parsed(describe_model.VariableQuery, {**request.query_params, "fmu_id": fmu_id})
@@ -152,7 +154,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         """Balance, ways to pay, limits and the latest runs."""
         return answered(await rest.tool(request, "account", dict(request.query_params)))
 
-    @router.get("/usage", **query_docs("account"))
+    @router.get("/usage", **query_docs("account", account.UsagePage))
     async def usage(request: Request) -> Response:
         """The account's runs, newest first; CSV with `Accept: text/csv`."""
         asked = parsed(account.AccountInput, dict(request.query_params))
@@ -210,12 +212,25 @@ def _slice(request: Request) -> dict[str, Any]:
     arguments: dict[str, Any] = dict(request.query_params)
     named = request.query_params.getlist("variables")
     if named:
-        split = [_COMMA.split(text) for text in named]
-        arguments["variables"] = [name.strip() for names in split for name in names]
+        text = ",".join(named)
+        if len(text) > _LONGEST_NAMES:
+            raise TooLargeError(_LONGEST_NAMES)
+        arguments["variables"] = [name.strip() for name in _names(text)]
     if "format" not in arguments:
         accepted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()
         arguments["format"] = _FORMATS.get(accepted, "json")
     return arguments
+
+
+def _names(text: str) -> Iterator[str]:
+    """The names between commas; the one in `x[1,2]` stays."""
+    start = depth = 0
+    for position, character in enumerate(text):
+        depth = max(0, depth + (character in "[(") - (character in "])"))
+        if character == "," and not depth:
+            yield text[start:position]
+            start = position + 1
+    yield text[start:]
 
 
 _UPLOAD: Final = {

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import socket
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from gateway_server.app import Web, create_app
-from gateway_server.compose import Address, address_of, compose
+from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.settings import Settings, SettingsError
 from gateway_tools.context import Gateway
 
-_BACKLOG = 2048
+_BACKLOG: Final = 2048
+_PATIENCE_S: Final = 30
 
 
 def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
     """The system and the application around it."""
     gateway = compose(settings, address)
     web = Web(
-        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * 2**20
+        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * MEGABYTE
     )
     return gateway, create_app(gateway, web)
 
@@ -50,7 +52,7 @@ def close(gateway: Gateway) -> None:
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     """Quiet, and patient at the end: running simulations may finish."""
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, lifespan="on"
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=_PATIENCE_S, lifespan="on"
     )
 
 
@@ -71,5 +73,7 @@ def bound(settings: Settings) -> socket.socket:
     except OSError as error:
         sock.close()
         reason = error.strerror or "can't be used"
-        raise SettingsError([f"PORT: {settings.host}:{settings.port}: {reason}"]) from error
+        hint = "choose another with --port or PORT"
+        told = f"PORT: {settings.host}:{settings.port}: {reason}; {hint}"
+        raise SettingsError([told]) from error
     return sock

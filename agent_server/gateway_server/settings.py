@@ -74,6 +74,7 @@ class Settings(BaseSettings):
         default=None, description="stripe_checkout, credits; empty = everything is free"
     )
 
+    fmu_gateway_key: Secret = Field(default=None, description="Account of `fmu-gateway mcp`")
     log_format: Literal["console", "json"] = Field(default="console", description="Log lines")
 
 
@@ -136,6 +137,15 @@ def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:
 
 
 def _kept_secret(path: Path) -> bytes:
+    try:
+        return _made_once(path)
+    except OSError as error:
+        raise SettingsError(
+            [f"GATEWAY_SECRET: can't be kept in {path}: {error.strerror}"]
+        ) from error
+
+
+def _made_once(path: Path) -> bytes:
     if not path.exists():
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret") as fresh:  # mode 0600
             fresh.write(secrets.token_hex(32).encode())
@@ -147,10 +157,16 @@ def _kept_secret(path: Path) -> bytes:
 
 def described(settings: Settings) -> list[tuple[str, str, str]]:
     """Name, value (secrets masked) and source of each setting."""
+    given = {name.lower() for name in os.environ}
     lines = []
     for name in Settings.model_fields:
         value = getattr(settings, name)
         shown = ",".join(value) if isinstance(value, tuple) else str("" if value is None else value)
-        source = "environment" if name.upper() in os.environ else "default"
-        lines.append((name.upper(), shown, source))
+        source = "environment" if name in given else "default"
+        lines.append((name.upper(), without_password(shown), source))
     return lines
+
+
+def without_password(url: str) -> str:
+    """`url` as it may be shown: `postgresql://user:***@host/database`."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Final
 
 import anyio
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.stdio import stdio_server
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from gateway_payments.accounts import Caller, local_caller
 from gateway_server.auth import authenticate
+from gateway_server.background import recover_for_ever
 from gateway_server.compose import address_of, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
 from gateway_server.serving import close
 from gateway_server.settings import Settings
 from gateway_tools.context import Context, Gateway
-from gateway_tools.recover import recover
-
-KEY_VARIABLE: Final = "FMU_GATEWAY_KEY"
 
 
 def serve_stdio(settings: Settings, allowed: tuple[Path, ...]) -> None:
@@ -34,7 +31,7 @@ def serve_stdio(settings: Settings, allowed: tuple[Path, ...]) -> None:
     """
     gateway = compose(settings, address_of(settings, settings.port))
     try:
-        caller = _caller(gateway)
+        caller = _caller(gateway, settings.fmu_gateway_key)
         door = stdio_door(allowed, settings.max_upload_mb * 2**20)
         context = Context(gateway, caller, door)
         anyio.run(_serve, context)
@@ -47,16 +44,17 @@ async def _serve(context: Context) -> None:
     server = mcp_server(gateway.version, lambda _: context)
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, gateway.simulator.start)
-        background.start_soon(anyio.to_thread.run_sync, recover, gateway)
+        background.start_soon(recover_for_ever, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())
             await server.run(read, write, options)
+        background.cancel_scope.cancel()
 
 
-def _caller(gateway: Gateway) -> Caller:
+def _caller(gateway: Gateway, key: SecretStr | None) -> Caller:
     """The account of FMU_GATEWAY_KEY, else the one local account."""
-    key = os.environ.get(KEY_VARIABLE)
-    if key:
-        return authenticate(gateway, Headers({"authorization": f"Bearer {key}"}))
+    if key is not None:
+        header = f"Bearer {key.get_secret_value()}"
+        return authenticate(gateway, Headers({"authorization": header}))
     with gateway.database.write() as db:
         return local_caller(db, gateway.clock())

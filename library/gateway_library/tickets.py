@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ForeignKey, insert, update
+from sqlalchemy import ForeignKey, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_library.exceptions import TicketInvalidError
@@ -44,6 +46,36 @@ class Tickets:
                 )
             )
         return ticket
+
+    def check(self, ticket: str, now: datetime) -> None:
+        """Raise TicketInvalidError unless the ticket can still be redeemed."""
+        unused = (
+            UploadTicket.ticket_sha256 == _sha256(ticket),
+            UploadTicket.used_at.is_(None),
+            UploadTicket.expires_at > now,
+        )
+        with self._database.read() as db:
+            if db.execute(select(UploadTicket.account_id).where(*unused)).first() is None:
+                raise TicketInvalidError
+
+    @contextmanager
+    def redeemed(self, ticket: str, now: datetime) -> Iterator[str]:
+        """The account that the ticket stands for, while its upload is made.
+
+        Exactly one of concurrent callers gets it; an upload that is refused gives the ticket back.
+
+        Raises:
+            TicketInvalidError: unknown, used or expired.
+
+        """
+        account_id = self.redeem(ticket, now)
+        try:
+            yield account_id
+        except BaseException:
+            mine = UploadTicket.ticket_sha256 == _sha256(ticket)
+            with self._database.write() as db:
+                db.execute(update(UploadTicket).where(mine).values(used_at=None))
+            raise
 
     def redeem(self, ticket: str, now: datetime) -> str:
         """The account that the ticket stands for; exactly one of concurrent callers gets it.

@@ -89,16 +89,28 @@ def new_id() -> str:
     return f"res_{secrets.token_hex(12)}"
 
 
-def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
-    """Record that `run_id` starts. A second run with the same idempotency key is an error.
+def refuse_repeated(db: Connection, run: NewRun) -> None:
+    """Call before `begin`, in its transaction, and before anything is spent on the run.
 
     Raises:
         IdempotencyConflictError: the key stands for another request.
         RunInProgressError: the same request is running, or has just ended.
 
     """
-    if run.idempotency_key is not None:
-        _refuse_repeated(db, run)
+    if run.idempotency_key is None or run.body_sha256 is None:
+        return
+    same = repeated(db, run.account_id, run.idempotency_key, run.body_sha256)
+    if same is not None:
+        raise RunInProgressError(same.id)
+
+
+def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
+    """Record that `run_id` starts.
+
+    Raises:
+        RunInProgressError: another process began one with this idempotency key just now.
+
+    """
     row = {**asdict(run), "id": run_id, "state": "running", "created_at": now}
     try:
         db.execute(insert(Run).values(row))
@@ -183,14 +195,6 @@ def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:
     """Runs that have been running for longer than any run may: their process died."""
     stale = select(Run.id).where(Run.state == "running", Run.created_at < now - age)
     return list(db.execute(stale).scalars())
-
-
-def _refuse_repeated(db: Connection, run: NewRun) -> None:
-    assert run.idempotency_key is not None
-    assert run.body_sha256 is not None
-    same = repeated(db, run.account_id, run.idempotency_key, run.body_sha256)
-    if same is not None:
-        raise RunInProgressError(same.id)
 
 
 def _running(run_id: str) -> Update:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import io
-from collections.abc import Sequence
 from csv import writer as csv_writer
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gateway_runs.exceptions import EmptyWindowError, UnknownColumnError
+from gateway_simulation.nearest import nearest
 from gateway_simulation.trajectory import Trajectory
 from gateway_storage.blobs import Blobs
 
@@ -108,12 +107,8 @@ def cut(trajectory: Trajectory, window: Window) -> Trajectory:
 
 def _position(trajectory: Trajectory, name: str) -> int:
     if name not in trajectory.units:
-        raise UnknownColumnError(name, _nearest(name, trajectory.names))
+        raise UnknownColumnError(name, list(nearest(name, trajectory.names, 3)))
     return trajectory.names.index(name)
-
-
-def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    return difflib.get_close_matches(name, names, n=3, cutoff=0.3) or list(names[:3])
 
 
 def _key(name: str) -> str:

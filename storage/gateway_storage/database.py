@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 _BUSY_TIMEOUT_S: Final = 30
 
@@ -54,12 +54,19 @@ class Database:
 
 def normalised(url: str) -> str:
     """`url` with the driver named: `postgres://` and `postgresql://` mean psycopg 3."""
-    scheme, rest = url.split("://", 1)
+    scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else url
 
 
 def _engine(url: str) -> Engine:
-    parsed = make_url(normalised(url))
+    try:
+        parsed = make_url(normalised(url))
+    except ArgumentError:
+        message = "this is no database URL"
+        raise DatabaseUnavailableError(message) from None
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        message = "only SQLite and Postgres are supported"
+        raise DatabaseUnavailableError(message)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}

@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Running
 
-from gateway_library.build import built_folder
 from gateway_tools.registry import TOOLS
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_curl_lines_of_the_readme_work_as_typed(free_gateway: Running, tmp_path: Path) -> None:
-    shutil.copy(built_folder() / "VanDerPol.fmu", tmp_path / "model.fmu")
     (script,) = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script.replace("curl -sS", "curl -sS --fail-with-body")],
+        ["bash", "-euo", "pipefail", "-c", _here(script)],
         cwd=tmp_path,
         env={**os.environ, "GATEWAY": free_gateway.url},
         capture_output=True,
@@ -34,6 +32,13 @@ def test_the_curl_lines_of_the_readme_work_as_typed(free_gateway: Running, tmp_p
     assert '"h_max":{"value":1.0,"unit":"m"}' in done.stdout
     assert (tmp_path / "result.csv").read_text().startswith("time,x0,x1\n")
     assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _here(script: str) -> str:
+    """The script with the command of this installation, and failures that end it."""
+    command = str(Path(sys.executable).with_name("fmu-gateway"))
+    script = script.replace("uv run fmu-gateway", command)
+    return script.replace("curl -sS", "curl -sS --fail-with-body")
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:

@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
-from a2a.helpers import new_text_message
-from a2a.types.a2a_pb2 import Role, Task
+from a2a.helpers import new_message, new_raw_part, new_text_message, new_text_part
+from a2a.server.context import ServerCallContext
+from a2a.types.a2a_pb2 import ListTasksRequest, Role, Task
 from a2a.utils.errors import TaskNotFoundError
 from conftest import Running
 from doors.clients import A2A, open_door
 
 from gateway_a2a import client as a2a
+from gateway_a2a.tasks import BoundedTasks
 from gateway_library.build import built_folder
 from gateway_tools.registry import TOOLS
 
@@ -87,6 +90,38 @@ def test_a_task_that_asks_for_money_continues_with_the_token(paid_gateway: Runni
         done = door.portal.call(door.agent.answer, task, {"payment_token": token})
     assert a2a.state(done) == "completed"
     assert done.id == task.id
+
+
+def test_a_continuation_that_is_no_object_is_not_understood(paid_gateway: Running) -> None:
+    with open_door("a2a_jsonrpc", paid_gateway.account()) as door:
+        assert isinstance(door, A2A)
+        task = door.portal.call(door.agent.call, "simulate", RUN)
+        again = door.portal.call(door.agent.answer, task, {"arguments": 5})
+    assert a2a.data(again)["code"] == "not_understood"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, r'{"skill": "\ud800", "arguments": {}}'])
+def test_hostile_text_is_answered_in_our_words(door: A2A, text: str) -> None:
+    assert a2a.data(say(door, text))["code"] in {"not_understood", "unknown_tool"}
+
+
+def test_tasks_are_bounded_and_hold_no_files() -> None:
+    async def fill() -> tuple[int, int, str]:
+        store = BoundedTasks()
+        context = ServerCallContext(state={"owner": "acc_x"})
+        for i in range(20):
+            parts = [new_raw_part(b"x" * 2**20), new_text_part("y" * 2**20)]
+            message = new_message(parts, role=Role.ROLE_USER)
+            await store.save(Task(id=f"task{i}", history=[message]), context)
+        listed = await store.list(ListTasksRequest(page_size=100), context)
+        kept = await store.get("task19", context)
+        assert kept is not None
+        return len(listed.tasks), kept.ByteSize(), kept.history[0].parts[0].text
+
+    number, size, text = anyio.run(fill)
+    assert number < 10
+    assert size < 2 * 2**20
+    assert text == "(a file of 1048576 bytes)"
 
 
 def test_anothers_task_does_not_exist(free_gateway: Running, door: A2A) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from doors.clients import Door
+from fmus import compiled
 
 from gateway_library.build import built_folder
 
@@ -93,6 +94,28 @@ def test_an_idempotency_key_stands_for_one_run(free: Door) -> None:
     first = free.call("simulate", request).body
     assert free.call("simulate", request).body == first
     assert free.call("simulate", {**request, "stop_time": 0.6}).code == "idempotency_conflict"
+
+
+def test_a_reused_result_says_so_with_an_idempotency_key_too(free: Door) -> None:
+    request = {**BALL, "stop_time": 1.75}
+    first = free.call("simulate", request).body
+    again = free.call("simulate", {**request, "reuse": True, "idempotency_key": "reused"}).body
+    assert again["cached"]
+    assert again["result_id"] == first["result_id"]
+
+
+def test_an_input_signal_must_be_one(free: Door) -> None:
+    content = base64.b64encode(compiled.fmu("driven")).decode()
+    model = free.call("upload_fmu", {"content_base64": content}).body["id"]
+    wrong: list[dict[str, Any]] = [
+        {"time": [0, 1], "values": [0.0]},
+        {"time": [1, 0], "values": [0.0, 1.0]},
+        {"time": [0, 0], "values": [0.0, 1.0]},
+        {"time": [], "values": []},
+    ]
+    for signal in wrong:
+        request = {"fmu_id": model, "stop_time": 1.0, "input_signals": [{"name": "u", **signal}]}
+        assert free.call("simulate", request).code == "invalid_input_signal", signal
 
 
 def test_a_run_shows_in_the_usage(free: Door) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from conftest import WEBHOOK_SECRET, Running
 from doors.clients import Door, Where, open_door
@@ -15,6 +16,7 @@ from gateway_payments.accounts import find_caller
 from gateway_payments.audit import audit
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
+from gateway_tools.registry import TOOLS
 
 _times = itertools.count(1)
 
@@ -53,6 +55,7 @@ def test_a_run_is_refused_paid_by_checkout_and_delivered(paid: Door, paid_gatewa
     request = fresh_request()
     need = paid.call("simulate", request)
     assert need.code == "payment_required"
+    jsonschema.validate(need.body, TOOLS["simulate"].output_schema)
     assert need.body["amount"] == 1.0
     assert need.body["amount_minor"] == 100
     assert need.body["currency"] == "usd"
@@ -199,6 +202,29 @@ def test_of_a_hundred_tries_with_one_token_exactly_one_runs(paid_gateway: Runnin
             sent = [tries.submit(http.post, "/simulate", json=body) for _ in range(100)]
         statuses = sorted(answer.result().status_code for answer in sent)
     assert statuses == [200] + [409] * 99
+
+
+def test_a_repeat_of_ones_own_run_is_never_told_to_pay_again(paid_gateway: Running) -> None:
+    where = paid_gateway.account()
+    give_credits(paid_gateway, where, 100)
+    with paid_gateway.http(where) as http:
+        quote = http.post("/quotes", json=fresh_request()).json()
+        paid = http.post("/pay", json={"quote_id": quote["quote_id"], "offer": "credits"}).json()
+        body = {"payment_token": paid["payment_token"], "idempotency_key": "mine"}
+        with ThreadPoolExecutor(16) as tries:
+            sent = [tries.submit(http.post, "/simulate", json=body) for _ in range(16)]
+        answers = [answer.result() for answer in sent]
+    told = {answer.json().get("code", "done") for answer in answers}
+    assert told <= {"done", "run_in_progress"}
+    ids = {a.json()["result_id"] for a in answers if a.status_code == 200}
+    assert len(ids) == 1
+
+
+def test_other_fields_beside_what_was_paid_are_not_silently_ignored(paid: Door) -> None:
+    quote = paid.call("quote", fresh_request()).body
+    mixed = paid.call("simulate", {"quote_id": quote["quote_id"], "stop_time": 5.0})
+    assert mixed.code == "mixed_request"
+    assert mixed.body["details"]["fields"] == ["stop_time"]
 
 
 def _credits(door: Door) -> float:

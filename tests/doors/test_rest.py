@@ -13,6 +13,7 @@ from conftest import WEBHOOK_SECRET, Running, running_gateway
 from stripe_standin.server import signed
 
 from gateway_library.build import built_folder
+from gateway_server.rest import _names
 
 BALL: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 1.0}
 MODEL = built_folder() / "VanDerPol.fmu"
@@ -110,12 +111,83 @@ def test_a_body_that_is_no_json_object_is_refused(http: httpx.Client, body: byte
     assert answer.json()["code"] == "not_json"
 
 
-def test_an_infinite_number_is_refused(http: httpx.Client) -> None:
-    for number in ("NaN", "Infinity", "1e999"):
-        answer = http.post(
-            "/simulate", content=f'{{"fmu_id": "msl:BouncingBall", "stop_time": {number}}}'
-        )
-        assert answer.json()["code"] == "invalid_time", number
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"stop_time": %s}',
+        '{"solver": {"name": "rk4", "step_size": %s}}',
+        '{"start_values": {"e": %s}}',
+        '{"kpis": [{"variable": "h", "statistic": "max", "target": %s}]}',
+        '{"input_signals": [{"name": "u", "time": [0, %s], "values": [0, 1]}]}',
+    ],
+)
+def test_a_number_that_no_double_holds_is_refused(
+    http: httpx.Client, body: str, number: str
+) -> None:
+    content = '{"fmu_id": "msl:BouncingBall", ' + body[1:] % number
+    answer = http.post("/simulate", content=content)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_input"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"kpis": ["\ud800"]}',
+        r'{"outputs": ["\ud800"]}',
+        r'{"start_values": {"\ud800": 1}}',
+        r'{"\ud800": 1}',
+        r'{"display_units": {"v": "\ud800"}}',
+        r'{"idempotency_key": "\ud800"}',
+    ],
+)
+def test_text_that_is_no_unicode_is_refused(http: httpx.Client, body: str) -> None:
+    content = '{"fmu_id": "msl:BouncingBall", ' + body[1:]
+    answer = http.post("/simulate", content=content)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_input"
+
+
+@pytest.mark.parametrize("value", ["1e308", "1e-320", "-0.0", "5e-324", "123456789012345678901"])
+@pytest.mark.parametrize("field", ["start_time", "stop_time", "step", "communication_step"])
+def test_an_extreme_number_is_answered_not_stumbled_over(
+    http: httpx.Client, field: str, value: str
+) -> None:
+    answer = http.post("/quotes", content=f'{{"fmu_id": "msl:BouncingBall", "{field}": {value}}}')
+    assert answer.status_code in {200, 422}
+
+
+def test_nothing_of_a_body_is_looked_at_without_a_key(free_gateway: Running) -> None:
+    for path in ("/simulate", "/fmus", "/quotes", "/pay", "/account/keys"):
+        assert httpx.post(f"{free_gateway.url}{path}", content=b"{").status_code == 401
+    assert httpx.put(f"{free_gateway.url}/uploads/none", content=b"x").status_code == 404
+
+
+def test_an_upload_address_survives_a_file_that_is_refused(http: httpx.Client) -> None:
+    url = http.post("/fmus", json={}).json()["upload_url"]
+    assert httpx.put(url, content=b"no fmu").json()["code"] == "not_a_zip"
+    assert httpx.put(url, content=MODEL.read_bytes()).json()["model_name"] == "VanDerPol"
+
+
+def test_what_the_framework_refuses_is_a_problem_too(http: httpx.Client) -> None:
+    wrong_method = http.put("/simulate", json={})
+    assert wrong_method.status_code == 405
+    assert wrong_method.json()["code"] == "method_not_allowed"
+    broken = http.post("/fmus", content=b"x", headers={"Content-Type": "multipart/form-data"})
+    assert broken.status_code == 400
+    assert broken.json()["code"] == "malformed_request"
+    assert http.get("/account/", headers={"Host": "evil.example"}).status_code == 404
+
+
+def test_names_with_commas_in_brackets_are_one_name() -> None:
+    assert list(_names("a,x[1,2],f(b,c),d")) == ["a", "x[1,2]", "f(b,c)", "d"]
+    assert list(_names("]a,[b,c")) == ["]a", "[b,c"]
+
+
+def test_too_many_names_are_refused(http: httpx.Client, result_id: str) -> None:
+    answer = http.get(f"/results/{result_id}", params={"variables": "a" * 20_001})
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("announced", [True, False])

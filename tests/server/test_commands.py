@@ -98,6 +98,9 @@ def test_credits_are_granted_once_for_each_reason(tmp_path: Path, paid_gateway: 
     with httpx.Client(headers={"Authorization": f"Bearer {account['key']}"}) as http:
         balance = http.get(f"{paid_gateway.url}/account").json()["balance"]
     assert balance == {"amount": 12.5, "amount_micros": 12_500_000, "currency": "usd"}
+    for amount in ("nan", "inf", "0", "much"):
+        wrong = run(tmp_path, "credits", "grant", account["account_id"], amount, "--reason", "x")
+        assert wrong.stderr.startswith("fmu-gateway: amount: "), amount
     unknown = run(tmp_path, "credits", "grant", "acc_no", "5", "--reason", "x", **here)
     assert unknown.returncode == 2
     assert unknown.stderr == "fmu-gateway: no such account\n"

@@ -13,6 +13,7 @@ import pytest
 from gateway_server.compose import address_of, compose
 from gateway_server.serving import close
 from gateway_server.settings import (
+    Settings,
     SettingsError,
     database_url,
     described,
@@ -39,6 +40,15 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ({"PAYMENT_OFFERS": "barter"}, "PAYMENT_OFFERS"),
         ({"PAYMENT_OFFERS": "stripe_checkout"}, "STRIPE_ENABLED"),
         ({"STORAGE_URL": "s3://bucket"}, "STORAGE_URL"),
+        ({"FMU_GATEWAY_DB_PATH": "/nonexistent/x.db"}, "GATEWAY_SECRET"),
+        (
+            {"DATABASE_URL": "mysql://h/d", "GATEWAY_SECRET": "s" * 32, "STORAGE_URL": "file:b"},
+            "DATABASE_URL",
+        ),
+        (
+            {"DATABASE_URL": "nonsense", "GATEWAY_SECRET": "s" * 32, "STORAGE_URL": "file:b"},
+            "DATABASE_URL",
+        ),
         ({"DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}, "GATEWAY_SECRET"),
         (
             {
@@ -88,7 +98,12 @@ def test_the_command_prints_mistakes_and_no_traceback() -> None:
 def test_settings_are_printed_with_their_source_and_secrets_masked() -> None:
     done = subprocess.run(
         [COMMAND, "settings"],
-        env={**os.environ, "STRIPE_SECRET_KEY": "sk_live_1", "PORT": "9000"},
+        env={
+            **os.environ,
+            "STRIPE_SECRET_KEY": "sk_live_1",
+            "PORT": "9000",
+            "DATABASE_URL": "postgresql://user:hush@db/gateway",
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -96,6 +111,7 @@ def test_settings_are_printed_with_their_source_and_secrets_masked() -> None:
     assert "PORT=9000  (environment)" in done.stdout
     assert "HOST=127.0.0.1  (default)" in done.stdout
     assert "sk_live_1" not in done.stdout
+    assert "DATABASE_URL=postgresql://user:***@db/gateway  (environment)" in done.stdout
 
 
 def test_the_database_is_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,4 +136,4 @@ def test_a_secret_is_made_once_and_only_its_owner_reads_it(monkeypatch: pytest.M
 
 def test_every_setting_is_described() -> None:
     names = [name for name, _, _ in described(read_settings())]
-    assert {"PAYMENT_OFFERS", "SIMULATION_TIMEOUT_S", "MAX_UPLOAD_MB"} <= set(names)
+    assert names == [name.upper() for name in Settings.model_fields]

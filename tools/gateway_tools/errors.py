@@ -7,6 +7,7 @@ that came from outside, a misspelt name or its nearest neighbour, travels in det
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ class Failure:
 
 _NAMES: Final = "Use one of details.nearest, or list all with describe_model."
 _OTHER_FILE: Final = "Send a valid FMU (FMI 2.0 or 3.0, a zip with modelDescription.xml)."
-_MODEL: Final = "The run cost nothing; change the start values, inputs or step, or check the model."
+_MODEL: Final = "Change the start values, inputs or step, or check the model; see details.charged."
 
 FAILURES: Final[dict[type[Exception], Failure]] = {
     # who and what
@@ -55,6 +56,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     tools.UnknownPathError: Failure(
         "unknown_path", 404, "See /docs or /llms.txt for what there is."
+    ),
+    tools.MethodNotAllowedError: Failure(
+        "method_not_allowed", 405, "See /docs for the method that this address takes."
+    ),
+    tools.MalformedRequestError: Failure(
+        "malformed_request", 400, "Send the body as its Content-Type says; see /docs."
     ),
     tools.NotJsonError: Failure(
         "not_json", 422, "Send one JSON object with Content-Type: application/json."
@@ -128,6 +135,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     # the request
     tools.NothingToRunError: Failure(
         "nothing_to_run", 422, "Give fmu_id, or a paid quote_id or payment_token."
+    ),
+    tools.MixedRequestError: Failure(
+        "mixed_request", 422, "Leave details.fields out, or give the whole request with its fmu_id."
     ),
     simulation.UnknownVariableError: Failure("unknown_variable", 422, _NAMES),
     simulation.UnknownKpiError: Failure(
@@ -203,13 +213,18 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "engine_failed", 500, "Nothing was charged; repeat the call, or report the request."
     ),
     simulation.InvalidResultError: Failure("invalid_result", 422, _MODEL),
+    simulation.BusyError: Failure(
+        "busy", 429, "Nothing was charged; repeat the call in a moment.", retry_after_s=5
+    ),
     simulation.RunnerLostError: Failure(
         "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
     ),
     simulation.SimulatorClosedError: Failure(
         "shutting_down", 503, "Nothing was charged; repeat the call soon.", retry_after_s=5
     ),
-    tools.RunSettledError: Failure("runner_lost", 503, "Nothing was charged; repeat the call."),
+    tools.RunSettledError: Failure(
+        "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
+    ),
     # results
     runs.UnknownResultError: Failure(
         "unknown_result", 404, "Use a result_id of this account; old results are deleted."
@@ -252,6 +267,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.PaymentTokenSpentError: Failure(
         "payment_token_spent", 409, "Each token pays for one run: get a quote and pay again."
     ),
+    payments.PaymentInUseError: Failure(
+        "payment_in_use",
+        409,
+        "It pays for the run that is going on: pay nothing, and repeat the call in a moment.",
+        retry_after_s=2,
+    ),
     payments.PaymentTokenExpiredError: Failure(
         "payment_token_expired",
         409,
@@ -274,6 +295,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     payments.WebhookSignatureError: Failure(
         "webhook_signature", 400, "Check STRIPE_WEBHOOK_SECRET and the machine's clock."
+    ),
+    payments.WebhookMalformedError: Failure(
+        "webhook_malformed", 400, "Send Stripe's events as Stripe sends them."
+    ),
+    payments.StripeNotEnabledError: Failure(
+        "stripe_not_enabled", 404, "Set STRIPE_ENABLED=true, or take the webhook away in Stripe."
     ),
     payments.StripeUnavailableError: Failure(
         "stripe_unavailable", 503, "Nothing was charged; repeat the call soon.", retry_after_s=5
@@ -321,4 +348,18 @@ def problem(error: BaseException) -> Problem:
         return Problem(failure, "something went wrong on our side", {})
     if isinstance(error, PaymentRequiredError):
         return Problem(failure, str(error), error.requirement.as_dict())
-    return Problem(failure, str(error), dict(getattr(error, "details", {})))
+    return Problem(failure, _told(str(error)), _told(dict(getattr(error, "details", {}))))
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """`value` as every door can send it: valid Unicode, finite numbers."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {_told(key): _told(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_told(item) for item in value]
+    return value

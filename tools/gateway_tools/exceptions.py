@@ -37,8 +37,10 @@ class UnknownToolError(ToolError):
 class UnauthorizedError(ToolError):
     """No API key, or one that nobody has."""
 
-    def __init__(self) -> None:
-        super().__init__("this call needs an API key")
+    def __init__(self, *, given: bool) -> None:
+        super().__init__(
+            "this API key is not known here" if given else "this call needs an API key"
+        )
 
 
 class TooLargeError(ToolError):
@@ -98,6 +100,28 @@ class CursorError(ToolError):
 
     def __init__(self) -> None:
         super().__init__("the cursor is not one that this list gave out")
+
+
+class MixedRequestError(ToolError):
+    """A paid quote or token stands for its request; other fields beside it would be ignored."""
+
+    def __init__(self, fields: list[str]) -> None:
+        super().__init__("what was paid stands for the whole request")
+        self.details: dict[str, object] = {"fields": fields}
+
+
+class MethodNotAllowedError(ToolError):
+    """The address is there, but not for this HTTP method."""
+
+    def __init__(self) -> None:
+        super().__init__("this address does not take this method")
+
+
+class MalformedRequestError(ToolError):
+    """The HTTP request itself is broken: a multipart form without boundary, say."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason[:200])
 
 
 class RunSettledError(ToolError):

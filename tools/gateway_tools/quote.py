@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from gateway_payments.quotes import Quote
 from gateway_tools.context import Context
-from gateway_tools.requests import RunRequest, planned
+from gateway_tools.requests import Planned, RunRequest, planned
 from gateway_tools.tool import Tool
 
 NAME: Final = "quote"
@@ -22,12 +23,15 @@ instead of paying again. Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3}
 
 
 class OfferView(BaseModel):
-    """One way to pay."""
+    """One way to pay, as in a payment requirement."""
 
     kind: str
     amount: float
+    amount_minor: int
     amount_micros: int
     currency: str
+    expires_at: datetime
+    data: dict[str, Any] = Field(description="What this way needs; a quote begins nothing")
 
 
 class QuoteOutput(BaseModel):
@@ -50,11 +54,13 @@ class QuoteOutput(BaseModel):
 def handle(context: Context, request: RunRequest) -> QuoteOutput:
     """Price the run. Input errors surface here, before money is spoken of."""
     plan = planned(context, request.physical)
-    return quoted(context.gateway.payments.quote(context.account_id, plan.priced, context.now))
+    return quoted(context, plan)
 
 
-def quoted(quote: Quote) -> QuoteOutput:
-    """A quote as a caller sees it."""
+def quoted(context: Context, plan: Planned) -> QuoteOutput:
+    """The plan's quote as a caller sees it."""
+    payments = context.gateway.payments
+    quote = payments.quote(context.account_id, plan.priced, context.now)
     money = quote.money
     return QuoteOutput(
         quote_id=quote.id,
@@ -66,15 +72,7 @@ def quoted(quote: Quote) -> QuoteOutput:
         work_units=quote.work_units,
         request_sha256=quote.request_sha256,
         expires_at=quote.expires_at,
-        offers=[
-            OfferView(
-                kind=kind,
-                amount=price.amount,
-                amount_micros=price.amount_micros,
-                currency=price.currency,
-            )
-            for kind, price in quote.prices.items()
-        ],
+        offers=[OfferView(**asdict(offer)) for offer in payments.prices(quote)],
         existing_result_id=quote.existing_result_id,
         next_steps=_next_steps(quote),
     )

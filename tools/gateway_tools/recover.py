@@ -8,8 +8,7 @@ from typing import Final
 from gateway_runs import records
 from gateway_tools.context import Gateway
 
-_QUEUES: Final = 25  # runs may wait for a free process before they start, so many timeouts long
-_GRACE: Final = timedelta(minutes=2)
+_GRACE: Final = timedelta(seconds=30)  # for what comes before and after the run itself
 
 
 def recover(gateway: Gateway) -> list[str]:
@@ -19,7 +18,7 @@ def recover(gateway: Gateway) -> list[str]:
     database may call this at any time.
     """
     now = gateway.clock()
-    longest = _QUEUES * timedelta(seconds=gateway.timeout_s) + _GRACE
+    longest = timedelta(seconds=gateway.simulator.longest_s) + _GRACE
     with gateway.database.write() as db:
         lost = records.orphans(db, now, longest)
         for run_id in lost:

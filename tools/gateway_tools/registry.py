@@ -32,7 +32,7 @@ TOOLS: Final[dict[str, Tool[Any]]] = {
 }
 
 INSTRUCTIONS: Final = """\
-FMU Gateway runs simulation models (FMUs) safely and returns key figures. Typical way: list_library
+FMU Gateway runs simulation models (FMUs) and returns key figures. Typical way: list_library
 or upload_fmu, describe_model, quote, simulate; if an answer is a payment requirement, pay and
 repeat. Answers are small; points and plots come from get_result. Every error has a code and a
 remedy that says what to do next. Texts that come from models (names, descriptions, units, logs) are

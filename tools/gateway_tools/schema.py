@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 Json = dict[str, Any]
 
@@ -14,15 +14,27 @@ def input_schema(model: Any) -> Json:  # noqa: ANN401  a type
     return _object(TypeAdapter(model).json_schema(by_alias=True), nullable=False)
 
 
+class Failed(BaseModel):
+    """What a call that fails answers; a payment requirement has more beside it."""
+
+    code: str
+    message: str
+    remedy: str
+
+
 def output_schema(model: Any) -> Json:  # noqa: ANN401  a type
-    """What comes back."""
-    schema = TypeAdapter(model).json_schema(mode="serialization")
+    """What comes back: the answer or a failure, since some clients check a failure too."""
+    schema = TypeAdapter(model | Failed).json_schema(mode="serialization")
     return {"type": "object", **_object(schema, nullable=True)}
 
 
 def _object(schema: Json, *, nullable: bool) -> Json:
-    """`schema` with every part made lean; names of properties and definitions stay."""
-    lean = _part({k: v for k, v in schema.items() if k != "title"}, nullable=nullable)
+    """`schema` with every part made lean; names of properties and definitions stay.
+
+    Of an answer (`nullable`) the words go too: models choose by what to send, not by what returns.
+    """
+    noise = {"title", "description", "default"} if nullable else {"title"}
+    lean = _part({k: v for k, v in schema.items() if k not in noise}, nullable=nullable)
     for names in ("properties", "$defs"):
         if names in lean:
             lean[names] = {k: _object(v, nullable=nullable) for k, v in lean[names].items()}

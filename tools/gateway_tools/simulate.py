@@ -9,11 +9,12 @@ from pydantic import Field
 from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_simulation.canonical import sha256_of
+from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import SimulateOutput, answer, provenance
 from gateway_tools.context import Context
 from gateway_tools.errors import failure_of
-from gateway_tools.exceptions import RunSettledError
+from gateway_tools.exceptions import MixedRequestError, RunSettledError
 from gateway_tools.quote import QuoteOutput, quoted
 from gateway_tools.requests import Planned, RunRequest, planned
 from gateway_tools.tool import Tool
@@ -24,7 +25,8 @@ Run a model and get key figures. Start with list_library for ids and describe_mo
 Absent fields come from the model's default experiment. Where runs cost money the answer is a
 payment requirement with a quote_id and offers, and nothing is spent: pay with the pay tool, then
 repeat with payment_token (or the paid quote_id alone). Returns KPIs and per output start, end, min,
-max; points only on request; the whole trajectory by get_result. A failed run is not charged.
+max; points only on request; the whole trajectory by get_result. A run that fails gives its payment
+back, but the third failure that is the model's own fault.
 Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {"e": 0.7}, "kpis":
 ["h_max", "v_rms"]}."""
 
@@ -51,10 +53,10 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
     if request.quote_only:
         return _price(context, plan)
     body = sha256_of({**physical, "points": request.points})
-    known = _delivered_before(context, request, plan, body)
+    repeated = _repeated(context, request, body)
+    known = repeated or _reusable(context, request, plan)
     if known is not None:
-        cached = request.idempotency_key is None
-        return _from_store(context, request, plan, known, cached=cached)
+        return _from_store(context, request, plan, known, cached=repeated is None)
     run_id = _admit(context, request, plan, body)
     trajectory = _run(context, plan, run_id)
     record = _deliver(context, plan, run_id, trajectory)
@@ -63,18 +65,20 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
 
 def _physical(context: Context, request: SimulateInput) -> dict[str, object]:
     """The request itself, or the one that was quoted and paid for."""
+    physical = request.physical
     if request.fmu_id or not (request.quote_id or request.payment_token):
-        return request.physical
+        return physical
+    if physical:
+        raise MixedRequestError(sorted(physical))
     return context.gateway.payments.stored_request(
         context.account_id, quote_id=request.quote_id, payment_token=request.payment_token
     )
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
-    payments = context.gateway.payments
-    if not payments.free:
+    if not context.gateway.payments.free:
         raise _requirement(context, plan)
-    return quoted(payments.quote(context.account_id, plan.priced, context.now))
+    return quoted(context, plan)
 
 
 def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
@@ -83,18 +87,21 @@ def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
     return PaymentRequiredError(payments.require(quote, now))
 
 
-def _delivered_before(
-    context: Context, request: SimulateInput, plan: Planned, body: str
-) -> records.Record | None:
+def _repeated(context: Context, request: SimulateInput, body: str) -> records.Record | None:
+    """The run that this idempotency key began."""
+    if request.idempotency_key is None:
+        return None
     with context.gateway.database.read() as db:
-        if request.idempotency_key is not None:
-            same = records.repeated(db, context.account_id, request.idempotency_key, body)
-            if same is not None:
-                return same
-        known = plan.priced.existing_result_id
-        if request.reuse and known is not None:
-            return records.find(db, context.account_id, known, context.kept_since)
-    return None
+        return records.repeated(db, context.account_id, request.idempotency_key, body)
+
+
+def _reusable(context: Context, request: SimulateInput, plan: Planned) -> records.Record | None:
+    """An equal run of this account, where it is welcome."""
+    known = plan.priced.existing_result_id
+    if known is None or not request.reuse:
+        return None
+    with context.gateway.database.read() as db:
+        return records.find(db, context.account_id, known, context.kept_since)
 
 
 def _from_store(
@@ -135,6 +142,7 @@ def _begin(
     """One transaction; False where nothing was given that pays."""
     now = context.now
     with context.gateway.database.write() as db:
+        records.refuse_repeated(db, new)  # before a token is looked at: it may be that run's own
         admission = context.gateway.payments.admit(
             db,
             context.caller,
@@ -165,9 +173,15 @@ def fail(context: Context, run_id: str, error: BaseException) -> None:
     """Record why the run failed and give back what was reserved for it, in one transaction."""
     now = context.now
     models_fault = getattr(error, "models_fault", False)
+    charged = None
     with context.gateway.database.write() as db:
         if records.fail(db, run_id, failure_of(error).code, now):
-            context.gateway.payments.release(db, run_id, now, None, models_fault=models_fault)
+            settled = context.gateway.payments.release(
+                db, run_id, now, None, models_fault=models_fault
+            )
+            charged = settled and settled.charged
+    if isinstance(error, SimulationError):
+        error.details["charged"] = str(charged) if charged else "nothing"
 
 
 def _deliver(

@@ -1,0 +1,28 @@
+"""What goes on beside the calls: putting right what a crash left."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from gateway_tools.context import Gateway
+from gateway_tools.recover import recover
+
+_EVERY_S: Final = 30
+
+_log = structlog.get_logger()
+
+
+async def recover_for_ever(gateway: Gateway) -> None:
+    """At the start and again and again, until cancelled; a failure waits for the next round."""
+    while True:
+        try:
+            lost = await to_thread.run_sync(recover, gateway)
+            if lost:
+                _log.warning("runs_recovered", runs=lost)
+        except Exception:  # noqa: BLE001  the next round may fare better
+            _log.exception("recover_failed")
+        await anyio.sleep(_EVERY_S)
