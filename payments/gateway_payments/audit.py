@@ -55,7 +55,7 @@ _RULES: Final[dict[str, TextClause]] = {
             SELECT a.id FROM ledger_accounts a WHERE a.role = 'deferred' AND a.balance_micros <>
                 (SELECT COALESCE(SUM(e.amount_micros), 0) FROM entitlements e
                  WHERE e.account_id = a.account_id AND e.currency = a.currency
-                   AND e.state IN ('issued', 'reserved', 'expired'))
+                   AND e.state IN ('issued', 'reserved'))
         """,
         "an entitlement in use or spent names a run with the same outcome": """
             SELECT e.id FROM entitlements e LEFT JOIN usage u ON u.run_id = e.run_id

@@ -3,7 +3,7 @@
     issued -> reserved -> captured     the run was delivered
               reserved -> issued       the run failed: the right is given back, afresh
               reserved -> exhausted    it failed through the model's fault, MAX_FAULTS times
-    issued, past its time = expired    until the paid quote or session is claimed again
+    issued, past its time              unusable until the paid quote or session is claimed again
 
 Each arrow is one conditional UPDATE whose row count decides who made it. The database settles
 races and survives crashes; nothing here holds a lock or remembers anything. Expiry needs no arrow:
@@ -45,7 +45,7 @@ class EntitlementRow(Base):
     __table_args__ = (
         CheckConstraint("amount_micros > 0", name="amount"),
         CheckConstraint(
-            "state IN ('issued', 'reserved', 'captured', 'exhausted', 'expired', 'refunded')",
+            "state IN ('issued', 'reserved', 'captured', 'exhausted')",
             name="state",
         ),
         CheckConstraint(
@@ -119,7 +119,7 @@ def of_quote(db: Connection, quote_id: str) -> list[Entitlement]:
     """
     found = _entitlements(db, EntitlementRow.quote_id == quote_id)
     order = ("issued", "reserved", "captured", "exhausted")
-    return sorted(found, key=lambda e: (order.index(e.state) if e.state in order else 9, e.id))
+    return sorted(found, key=lambda e: (order.index(e.state), e.id))
 
 
 def unspent_for(
@@ -143,10 +143,10 @@ def renew(db: Connection, entitlement_id: str, now: datetime, expires_at: dateti
     """Revive an unused entitlement whose time was over; a valid one keeps its time."""
     stale = (
         EntitlementRow.id == entitlement_id,
-        EntitlementRow.state.in_(("issued", "expired")),
+        EntitlementRow.state == "issued",
         EntitlementRow.expires_at <= now,
     )
-    db.execute(update(EntitlementRow).where(*stale).values(state="issued", expires_at=expires_at))
+    db.execute(update(EntitlementRow).where(*stale).values(expires_at=expires_at))
 
 
 def reserve(

@@ -67,6 +67,15 @@ def test_the_database_itself_refuses_to_mix_currencies(world: World) -> None:
         db.execute(text(mixed))
 
 
+@pytest.mark.parametrize("state", ["expired", "refunded", "paid", ""])
+def test_the_database_itself_refuses_a_state_that_nothing_leads_to(
+    world: World, state: str
+) -> None:
+    world.token(world.ada)
+    with pytest.raises(IntegrityError), world.database.write() as db:
+        db.execute(text("UPDATE entitlements SET state = :state"), {"state": state})
+
+
 def test_an_audit_sees_a_balance_that_was_tampered_with(world: World) -> None:
     world.grant(world.ada)
     change = (
