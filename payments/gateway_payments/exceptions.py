@@ -180,6 +180,21 @@ class TransferConflictError(PaymentError):
         self.transfer_id = transfer_id
 
 
+class InvalidAmountError(PaymentError):
+    """Nobody gives away so little, or so much. Amounts in millionths of the currency's unit."""
+
+    def __init__(self, amount_micros: int, largest_micros: int, currency: str) -> None:
+        super().__init__(
+            f"an amount must be above 0 and at most {largest_micros / 1e6:g} {currency.upper()}",
+            amount_micros=str(amount_micros),  # may be more than a number of JSON's can hold
+            largest_micros=largest_micros,
+            currency=currency,
+        )
+        self.amount_micros = amount_micros
+        self.largest_micros = largest_micros
+        self.currency = currency
+
+
 class WebhookSignatureError(PaymentError):
     """The webhook was not signed by Stripe for us, or is too old, or comes from the future."""
 

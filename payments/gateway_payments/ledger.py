@@ -38,12 +38,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.accounts import require_account
-from gateway_payments.exceptions import InsufficientFundsError, TransferConflictError
+from gateway_payments.exceptions import (
+    InsufficientFundsError,
+    InvalidAmountError,
+    TransferConflictError,
+)
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
 
 Role = Literal["stripe", "grants", "credits", "deferred", "revenue"]
+LARGEST_GRANT_MICROS: Final = 10**15  # a thousand million dollars: a slip, not a grant
 _OUTSIDE: Final[frozenset[Role]] = frozenset({"stripe", "grants"})
 
 
@@ -154,8 +159,11 @@ def grant_credits(
 ) -> bool:
     """Give credits away, once for each `grant_id`; False if that grant was made before.
 
-    Raises UnknownAccountError, and TransferConflictError where `grant_id` stands for another grant.
+    Raises UnknownAccountError, InvalidAmountError, and TransferConflictError where `grant_id`
+    stands for another grant.
     """
+    if not 0 < money.amount_micros <= LARGEST_GRANT_MICROS:
+        raise InvalidAmountError(money.amount_micros, LARGEST_GRANT_MICROS, money.currency)
     require_account(db, account_id)
     return post(db, Transfer(f"grant:{grant_id}", account_id, "grants", "credits", money), now)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway_payments.exceptions import (
     InsufficientFundsError,
+    InvalidAmountError,
     TransferConflictError,
     UnknownAccountError,
 )
@@ -28,11 +29,25 @@ def test_a_grant_is_made_once_for_each_name(world: World) -> None:
     assert world.payments.balance(ada) == (DOLLAR,)
 
 
-def test_nobody_can_be_given_less_than_something(world: World) -> None:
+@pytest.mark.parametrize("micros", [0, -5, 10**15 + 1, 10**30, -(10**30)])
+def test_a_gift_is_something_and_not_absurd(world: World, micros: int) -> None:
+    ada = world.ada.account_id
+    with pytest.raises(InvalidAmountError) as refused, world.database.write() as db:
+        grant_credits(db, ada, "gift", Money(micros, "usd"), world.now)
+    assert refused.value.details["amount_micros"] == str(micros)
+    assert world.credits(world.ada) == 0
+
+
+def test_the_largest_gift_fits(world: World) -> None:
+    world.grant(world.ada, Money(10**15, "usd"))
+    assert world.credits(world.ada) == 10**15
+
+
+@pytest.mark.parametrize("micros", [0, -5])
+def test_the_database_itself_refuses_a_transfer_of_nothing(world: World, micros: int) -> None:
+    theft = Transfer("t", world.ada.account_id, "grants", "credits", Money(micros, "usd"))
     with pytest.raises(IntegrityError), world.database.write() as db:
-        grant_credits(db, world.ada.account_id, "nothing", Money(0, "usd"), world.now)
-    with pytest.raises(IntegrityError), world.database.write() as db:
-        grant_credits(db, world.ada.account_id, "theft", Money(-5, "usd"), world.now)
+        post(db, theft, world.now)
 
 
 def test_credits_for_nobody_are_refused(world: World) -> None:
