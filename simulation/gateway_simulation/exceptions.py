@@ -236,6 +236,10 @@ class EngineFailedError(RunError):
     """The engine itself failed, not the model: a mistake of ours. `details`: reason."""
 
 
+class BusyError(RunError):
+    """No core came free in time, or too many wait for one already. `details`: retry_after_s."""
+
+
 class RunnerLostError(RunError):
     """The process that runs models went away; it is started again by itself. Repeat the call."""
 

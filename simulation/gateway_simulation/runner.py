@@ -12,6 +12,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +22,7 @@ from typing import Final
 
 from gateway_simulation import layout, order
 from gateway_simulation.exceptions import (
+    BusyError,
     RunnerLostError,
     RunTimeoutError,
     SimulatorClosedError,
@@ -29,10 +32,11 @@ from gateway_simulation.outcome import Evidence, read_result
 from gateway_simulation.run import CanonicalRun
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.trajectory import Trajectory
-from gateway_simulation.worker import Worker
+from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
 _FINER: Final = 0.1
+_MOST_WAITING: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class _Bounds:
 class Simulator:
     """Runs canonical runs. Many threads may call `run` at once; as many run as there are cores.
 
-    `timeout_s` bounds one run on the wall, waiting for a free core not counted; `memory_mb` what it
-    may take beyond what the empty process has.
+    `timeout_s` bounds one run on the wall, and beforehand its wait for a free core; `memory_mb`
+    what it may take beyond what the empty process has.
     """
 
     tier: Final = "process"
@@ -53,9 +57,20 @@ class Simulator:
     def __init__(self, *, timeout_s: float, memory_mb: int, concurrency: int | None = None) -> None:
         self._bounds = _Bounds(timeout_s, memory_mb)
         self._slots = threading.BoundedSemaphore(concurrency or os.cpu_count() or 1)
+        self._queue = threading.Lock()
+        self._waiting = 0
         self._lock = threading.Lock()
         self._worker: Worker | None = None
         self._closed = False
+
+    @property
+    def longest_s(self) -> float:
+        """How long one call of `run` can take at most [s].
+
+        Its wait for a core, the run (its finer twin shares that time), and what each of the two may
+        need to start a lost worker again and to end one that doesn't answer.
+        """
+        return 2 * self._bounds.timeout_s + 2 * (_GRACE_S + START_S + END_S)
 
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
@@ -64,10 +79,10 @@ class Simulator:
     def run(self, run: CanonicalRun) -> Trajectory:
         """The trajectory of `run`, and of its finer twin where that is asked for.
 
-        Raises RunError: each way to fail has its class. With `check_accuracy` both runs share the
-        time that one may take.
+        Raises RunError: each way to fail has its class, BusyError where no core came free. With
+        `check_accuracy` both runs share the time that one may take.
         """
-        with self._slots:
+        with self._slot():
             begun = time.monotonic()
             trajectory = self._once(run, self._bounds.timeout_s)
             if run.check_accuracy:
@@ -84,6 +99,29 @@ class Simulator:
             worker, self._worker = self._worker, None
         if worker is not None:
             worker.close()
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """One of the cores, waited for in a queue of bounded length and time."""
+        if not self._slots.acquire(blocking=False) and not self._wait():
+            msg = "too many runs at once"
+            retry_after_s = max(1, math.ceil(self._bounds.timeout_s))
+            raise BusyError(msg, {"retry_after_s": retry_after_s})
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _wait(self) -> bool:
+        with self._queue:
+            if self._waiting >= _MOST_WAITING:
+                return False
+            self._waiting += 1
+        try:
+            return self._slots.acquire(timeout=self._bounds.timeout_s)
+        finally:
+            with self._queue:
+                self._waiting -= 1
 
     def _once(self, run: CanonicalRun, timeout_s: float) -> Trajectory:
         work = order_for(run)

@@ -18,8 +18,8 @@ from typing import Final
 
 from gateway_simulation.exceptions import RunnerLostError
 
-_START_S: Final = 30.0
-_END_S: Final = 5.0
+START_S: Final = 30.0
+END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
 _BOOT: Final = (
     "import sys; sys.path.append(sys.argv[2]); "
@@ -85,7 +85,7 @@ class Worker:
         with self._lock, contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         try:
-            self._process.wait(_END_S)
+            self._process.wait(END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -94,7 +94,7 @@ class Worker:
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _await_ready(self) -> None:
-        self._control.settimeout(_START_S)
+        self._control.settimeout(START_S)
         try:
             ready = self._control.recv(16)
         except OSError:

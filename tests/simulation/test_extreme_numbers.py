@@ -76,7 +76,7 @@ requests = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("behaviour", ["driven", "integrates", "has_text"])
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fields=requests)
 def test_any_numbers_are_planned_or_refused(
     behaviour: str, fields: dict[str, Any], model_that: ModelThat

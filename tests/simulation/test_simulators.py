@@ -64,18 +64,64 @@ def test_many_threads_get_their_own_results(
 def test_waiting_for_a_core_doesnt_count_as_running(
     model_that: ModelThat, planned: Planner
 ) -> None:
-    simulator = Simulator(timeout_s=0.7, memory_mb=256, concurrency=1)
+    simulator = Simulator(timeout_s=1, memory_mb=256, concurrency=1)
     try:
         simulator.start()
-        spinning = planned(model_that("spins"))
-        with ThreadPoolExecutor(3) as pool:
-            spins = [pool.submit(simulator.run, spinning) for _ in range(2)]
-            time.sleep(0.1)
+        with ThreadPoolExecutor(2) as pool:
+            spins = pool.submit(simulator.run, planned(model_that("spins")))
+            time.sleep(0.5)
             waits = pool.submit(simulator.run, planned(model_that("driven")))
             assert waits.result().rows == 11
-        assert [type(spin.exception()) for spin in spins] == [e.RunTimeoutError] * 2
+        assert type(spins.exception()) is e.RunTimeoutError
     finally:
         simulator.close()
+
+
+def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Planner) -> None:
+    simulator = Simulator(timeout_s=0.5, memory_mb=256, concurrency=1)
+    spinning = planned(model_that("spins"))
+    try:
+        simulator.start()
+        with ThreadPoolExecutor(40) as pool:
+            begun = time.monotonic()
+            errors = [pool.submit(simulator.run, spinning) for _ in range(40)]
+            busy = [error for f in errors if isinstance(error := f.exception(), e.BusyError)]
+            taken = time.monotonic() - begun
+        assert len(busy) >= 40 - 3
+        assert busy[0].details == {"retry_after_s": 1}
+        assert not busy[0].models_fault
+        assert taken < simulator.longest_s
+        with pytest.raises(e.RunTimeoutError):
+            simulator.run(spinning)
+    finally:
+        simulator.close()
+
+
+def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -> None:
+    simulator = Simulator(timeout_s=3, memory_mb=256, concurrency=1)
+    spinning = planned(model_that("spins"))
+    refused: list[float] = []
+
+    def run() -> None:
+        begun = time.monotonic()
+        try:
+            simulator.run(spinning)
+        except e.BusyError:
+            refused.append(time.monotonic() - begun)
+        except e.RunError:
+            pass
+
+    try:
+        simulator.start()
+        with ThreadPoolExecutor(40) as pool:
+            for _ in range(40):
+                pool.submit(run)
+            time.sleep(1)
+            at_once = len(refused)
+            simulator.close()
+    finally:
+        simulator.close()
+    assert at_once == 40 - 32 - 1
 
 
 def test_a_killed_zygote_fails_its_runs_and_is_started_again(
