@@ -21,7 +21,7 @@ class _Kept:
     """How much a task takes, and whose it is."""
 
     size: int
-    context: ServerCallContext
+    owner: str
 
 
 class BoundedTasks(TaskStore):
@@ -37,11 +37,11 @@ class BoundedTasks(TaskStore):
         lean = _without_files(task)
         await self._tasks.save(lean, context)
         with self._lock:
-            self._kept[task.id] = _Kept(lean.ByteSize(), context)
+            self._kept[task.id] = _Kept(lean.ByteSize(), _owner(context))
             self._kept.move_to_end(task.id)
             forgotten = self._over(_owner(context))
         for task_id, kept in forgotten:
-            await self._tasks.delete(task_id, kept.context)
+            await self._tasks.delete(task_id, ServerCallContext(state={"owner": kept.owner}))
 
     async def get(self, task_id: str, context: ServerCallContext) -> Task | None:
         """The caller's task of that id."""
@@ -60,7 +60,7 @@ class BoundedTasks(TaskStore):
     def _over(self, owner: str) -> tuple[tuple[str, _Kept], ...]:
         """Take out the oldest tasks until all bounds hold; the newest one always stays."""
         forgotten = []
-        own = [task_id for task_id, kept in self._kept.items() if _owner(kept.context) == owner]
+        own = [task_id for task_id, kept in self._kept.items() if kept.owner == owner]
         own_bytes = sum(self._kept[task_id].size for task_id in own)
         for task_id in own[:-1]:
             if own_bytes <= _ACCOUNT_BYTES:

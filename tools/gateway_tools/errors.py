@@ -8,6 +8,7 @@ that came from outside, a misspelt name or its nearest neighbour, travels in det
 from __future__ import annotations
 
 import math
+import traceback
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -341,10 +342,19 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def problem(error: BaseException) -> Problem:
-    """All that a caller is told of `error`."""
+    """All that a caller is told of `error`, whose frames are emptied: they may hold an upload."""
     failure = failure_of(error)
     if failure is UNEXPECTED:
         _log.error("unexpected_error", exc_info=error)
+    told = _problem(error, failure)
+    for cause in (error, error.__context__):
+        if cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+    return told
+
+
+def _problem(error: BaseException, failure: Failure) -> Problem:
+    if failure is UNEXPECTED:
         return Problem(failure, "something went wrong on our side", {})
     if isinstance(error, PaymentRequiredError):
         return Problem(failure, str(error), error.requirement.as_dict())
