@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ForeignKey, insert, select, update
+from sqlalchemy import ColumnElement, ForeignKey, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_library.exceptions import TicketInvalidError
@@ -49,13 +49,9 @@ class Tickets:
 
     def check(self, ticket: str, now: datetime) -> None:
         """Raise TicketInvalidError unless the ticket can still be redeemed."""
-        unused = (
-            UploadTicket.ticket_sha256 == _sha256(ticket),
-            UploadTicket.used_at.is_(None),
-            UploadTicket.expires_at > now,
-        )
+        usable = select(UploadTicket.account_id).where(*_usable(ticket, now))
         with self._database.read() as db:
-            if db.execute(select(UploadTicket.account_id).where(*unused)).first() is None:
+            if db.execute(usable).first() is None:
                 raise TicketInvalidError
 
     @contextmanager
@@ -84,17 +80,20 @@ class Tickets:
             TicketInvalidError: unknown, used or expired.
 
         """
-        unused = (
-            UploadTicket.ticket_sha256 == _sha256(ticket),
-            UploadTicket.used_at.is_(None),
-            UploadTicket.expires_at > now,
-        )
-        take = update(UploadTicket).where(*unused).values(used_at=now)
+        take = update(UploadTicket).where(*_usable(ticket, now)).values(used_at=now)
         with self._database.write() as db:
             account_id = db.execute(take.returning(UploadTicket.account_id)).scalar()
         if account_id is None:
             raise TicketInvalidError
         return account_id
+
+
+def _usable(ticket: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        UploadTicket.ticket_sha256 == _sha256(ticket),
+        UploadTicket.used_at.is_(None),
+        UploadTicket.expires_at > now,
+    )
 
 
 def _sha256(ticket: str) -> str:
