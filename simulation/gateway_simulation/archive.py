@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tempfile
+import threading
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from gateway_simulation.packing import Limits, checked, copy
 __all__ = ["Inspection", "Limits", "extract", "inspect", "load"]
 
 _DESCRIPTION: Final = "modelDescription.xml"
+_AT_ONCE: Final = threading.BoundedSemaphore(2)
 _METADATA: Final = "description.json"
 _SOURCES: Final = (".c", ".cc", ".cpp", ".cxx")
 _BINARY_BYTES: Final = 256 * 2**20
@@ -48,8 +50,11 @@ class Inspection:
 
 
 def inspect(data: bytes, limits: Limits) -> Inspection:
-    """Check the FMU in `data` and read its description. Raises ArchiveError."""
-    with checked(data, limits) as archive:
+    """Check the FMU in `data` and read its description. Raises ArchiveError.
+
+    Few at once: a large description costs seconds and megabytes.
+    """
+    with _AT_ONCE, checked(data, limits) as archive:
         names = tuple(entry.filename for entry in archive.infolist())
         description, warnings = parse(
             _read(archive, names, limits),

@@ -7,6 +7,7 @@ from typing import Final
 from xml.parsers import expat
 
 from gateway_simulation.exceptions import (
+    ArchiveBombError,
     ForbiddenXmlError,
     InvalidModelDescriptionError,
     UnsupportedFmiVersionError,
@@ -14,7 +15,8 @@ from gateway_simulation.exceptions import (
 
 SUPPORTED_VERSIONS: Final = ("2.0", "3.0")
 _DEPTH: Final = 60
-_ELEMENTS: Final = 1_000_000
+_ELEMENTS: Final = 400_000
+_VARIABLES: Final = 50_000  # reading them takes seconds and megabytes
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ def outline(xml: bytes) -> Outline:
 
     Raises:
         ForbiddenXmlError: it has a DOCTYPE or declares entities.
+        ArchiveBombError: it has more elements or variables than can be read in decent time.
         UnsupportedFmiVersionError: neither FMI 2.0 nor 3.0.
         InvalidModelDescriptionError: not well-formed, absurdly deep, or something else.
 
@@ -58,6 +61,7 @@ class _Scan:
         self.found = Outline()
         self._depth = 0
         self._elements = 0
+        self._variables = 0
         self._variable = ""
 
     def refuse(self, *_: object) -> None:
@@ -67,13 +71,16 @@ class _Scan:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
-        if self._depth > _DEPTH or self._elements > _ELEMENTS:
-            msg = "modelDescription.xml is too deep or has too many elements"
+        if self._depth > _DEPTH:
+            msg = "modelDescription.xml is too deep"
             raise InvalidModelDescriptionError(msg)
+        _bound("elements", self._elements, _ELEMENTS)
         if self._depth == 1:
             self._root(name, attributes)
         if "valueReference" in attributes and "name" in attributes:
             self._variable = attributes["name"]
+            self._variables += 1
+            _bound("variables", self._variables, _VARIABLES)
         if name.startswith("UInt") and "name" in attributes:
             self.found.bounds[attributes["name"]] = (attributes.get("min"), attributes.get("max"))
         if attributes.get("relativeQuantity") in {"true", "1"} and self._variable:
@@ -96,3 +103,9 @@ class _Scan:
                 {"fmi_version": version[:20], "supported": list(SUPPORTED_VERSIONS)},
             )
         self.found.fmi_version = version
+
+
+def _bound(what: str, number: int, limit: int) -> None:
+    if number > limit:
+        msg = f"modelDescription.xml has more than {limit} {what}"
+        raise ArchiveBombError(msg, {"what": what, "limit": limit})

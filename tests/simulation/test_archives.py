@@ -313,3 +313,13 @@ def test_missing_system_libraries_are_named() -> None:
 def test_metadata_of_another_version_is_not_read() -> None:
     with pytest.raises(ValueError, match="another version"):
         metadata.from_json(b'{"format": 99}')
+
+
+def test_a_description_of_too_many_variables_is_refused_before_it_is_read() -> None:
+    variable = '<ScalarVariable name="v{}" valueReference="{}"><Real start="0"/></ScalarVariable>'
+    many = "".join(variable.format(i, i) for i in range(60_000))
+    xml = GOOD_XML.replace("<ModelVariables>", f"<ModelVariables>{many}")
+    assert many in xml
+    with pytest.raises(e.ArchiveBombError) as caught:
+        inspect(_fmu(xml), Limits())
+    assert caught.value.details == {"what": "variables", "limit": 50_000}
