@@ -15,12 +15,13 @@ from sqlalchemy import Connection, ForeignKey, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, UnknownKeyError
-from gateway_payments.identifiers import is_plausible
+from gateway_payments.identifiers import is_plausible, require_text
 from gateway_payments.insertion import insert_once
 from gateway_storage.base import Base
 
 LOCAL_ACCOUNT: Final = "acc_local"
 _KEY_LENGTH: Final = 36
+_LONGEST_LABEL: Final = 100
 
 
 class AccountRow(Base):
@@ -87,12 +88,14 @@ def local_caller(db: Connection, now: datetime) -> Caller:
 
 def require_account(db: Connection, account_id: str) -> None:
     """Raise UnknownAccountError unless the account exists."""
-    if db.execute(select(AccountRow.id).where(AccountRow.id == account_id)).first() is None:
+    named = select(AccountRow.id).where(AccountRow.id == account_id)
+    if not is_plausible(account_id) or db.execute(named).first() is None:
         raise UnknownAccountError(account_id)
 
 
 def add_key(db: Connection, account_id: str, label: str, now: datetime) -> NewKey:
-    """Make another key for an existing account; UnknownAccountError where there is none."""
+    """Make another key for an existing account. Raises UnknownAccountError, InvalidTextError."""
+    require_text("label", label, longest=_LONGEST_LABEL)
     require_account(db, account_id)
     new = NewKey(account_id, f"key_{uuid.uuid4().hex}", str(uuid.uuid4()))
     db.execute(

@@ -37,6 +37,19 @@ class UnknownAccountError(PaymentError):
         self.account_id = account_id
 
 
+class InvalidTextError(PaymentError):
+    """A name that would be stored is too long, or holds characters that do not print."""
+
+    def __init__(self, name: str, longest: int) -> None:
+        super().__init__(
+            f"{name} must be printable text of at most {longest} characters",
+            name=name,
+            longest=longest,
+        )
+        self.name = name
+        self.longest = longest
+
+
 class InvalidCursorError(PaymentError):
     """The cursor of a list was not one that the list gave out."""
 

@@ -1,8 +1,10 @@
-"""Ids that came from outside: what cannot be one of ours never reaches the database."""
+"""Ids and names that came from outside: what no database keeps never reaches ours."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from gateway_payments.exceptions import InvalidTextError
 
 _LONGEST: Final = 255
 
@@ -10,3 +12,12 @@ _LONGEST: Final = 255
 def is_plausible(identifier: str) -> bool:
     """Whether this could be an id. No NUL, no lone surrogate, nothing that a driver chokes on."""
     return len(identifier) <= _LONGEST and identifier.isascii() and identifier.isprintable()
+
+
+def require_text(name: str, value: str, *, longest: int) -> None:
+    """Raise InvalidTextError unless `value` is printable: any script, no NUL, no control character.
+
+    `name` is what the caller calls it.
+    """
+    if len(value) > longest or not value.isprintable():
+        raise InvalidTextError(name, longest)

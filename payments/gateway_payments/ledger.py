@@ -43,12 +43,14 @@ from gateway_payments.exceptions import (
     InvalidAmountError,
     TransferConflictError,
 )
+from gateway_payments.identifiers import require_text
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
 
 Role = Literal["stripe", "grants", "credits", "deferred", "revenue"]
 LARGEST_GRANT_MICROS: Final = 10**15  # a thousand million dollars: a slip, not a grant
+_LONGEST_GRANT_ID: Final = 200
 _OUTSIDE: Final[frozenset[Role]] = frozenset({"stripe", "grants"})
 
 
@@ -159,9 +161,10 @@ def grant_credits(
 ) -> bool:
     """Give credits away, once for each `grant_id`; False if that grant was made before.
 
-    Raises UnknownAccountError, InvalidAmountError, and TransferConflictError where `grant_id`
-    stands for another grant.
+    Raises UnknownAccountError, InvalidAmountError, InvalidTextError (of `grant_id`), and
+    TransferConflictError where `grant_id` stands for another grant.
     """
+    require_text("grant_id", grant_id, longest=_LONGEST_GRANT_ID)
     if not 0 < money.amount_micros <= LARGEST_GRANT_MICROS:
         raise InvalidAmountError(money.amount_micros, LARGEST_GRANT_MICROS, money.currency)
     require_account(db, account_id)

@@ -17,7 +17,12 @@ from gateway_payments.accounts import (
     local_caller,
     revoke_key,
 )
-from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, UnknownKeyError
+from gateway_payments.exceptions import (
+    InvalidTextError,
+    RevokedKeyError,
+    UnknownAccountError,
+    UnknownKeyError,
+)
 
 
 def test_a_key_is_a_uuid_and_speaks_for_its_account(world: World) -> None:
@@ -53,6 +58,22 @@ def test_a_revoked_key_is_refused_while_the_account_lives_on(world: World) -> No
         assert find_caller(db, second.key) == Caller(first.account_id, second.key_id)
         keys = {key.label: key.revoked_at for key in list_keys(db, first.account_id)}
     assert keys == {"first": world.now, "laptop": None}
+
+
+@pytest.mark.parametrize("label", ["\0", "a\nb", "\x7f", "\ud800", "\u202e", "x" * 101])
+def test_a_label_that_no_database_keeps_or_no_page_shows_is_refused(
+    world: World, label: str
+) -> None:
+    with world.database.write() as db, pytest.raises(InvalidTextError) as refused:
+        add_key(db, world.ada.account_id, label, world.now)
+    assert refused.value.details == {"name": "label", "longest": 100}
+
+
+@pytest.mark.parametrize("label", ["", "Büro 2", "研究室", "x" * 100])
+def test_a_label_may_be_in_any_script(world: World, label: str) -> None:
+    with world.database.write() as db:
+        add_key(db, world.ada.account_id, label, world.now)
+        assert label in {key.label for key in list_keys(db, world.ada.account_id)}
 
 
 def test_nobody_revokes_someone_elses_key(world: World) -> None:

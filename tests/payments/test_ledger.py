@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway_payments.exceptions import (
     InsufficientFundsError,
     InvalidAmountError,
+    InvalidTextError,
     TransferConflictError,
     UnknownAccountError,
 )
@@ -50,9 +51,19 @@ def test_the_database_itself_refuses_a_transfer_of_nothing(world: World, micros:
         post(db, theft, world.now)
 
 
-def test_credits_for_nobody_are_refused(world: World) -> None:
+@pytest.mark.parametrize("nobody", ["acc_nobody", "", "\0", "\ud800", "a" * 1000])
+def test_credits_for_nobody_are_refused(world: World, nobody: str) -> None:
     with world.database.write() as db, pytest.raises(UnknownAccountError):
-        grant_credits(db, "acc_nobody", "welcome", DOLLAR, world.now)
+        grant_credits(db, nobody, "welcome", DOLLAR, world.now)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\nb", "\x1b[2J", "\ud800", "x" * 201])
+def test_a_grant_has_a_name_that_every_database_keeps(world: World, name: str) -> None:
+    ada = world.ada.account_id
+    with pytest.raises(InvalidTextError) as refused, world.database.write() as db:
+        grant_credits(db, ada, name, DOLLAR, world.now)
+    assert refused.value.details == {"name": "grant_id", "longest": 200}
+    assert world.credits(world.ada) == 0
 
 
 def test_no_book_of_a_customer_goes_below_zero(world: World) -> None:

@@ -291,6 +291,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.InsufficientCreditsError: Failure(
         "insufficient_credits", 409, "Choose another offer, or ask the operator for credits."
     ),
+    payments.InvalidTextError: Failure(
+        "invalid_text", 422, "Use a short text without control characters."
+    ),
+    payments.InvalidAmountError: Failure(
+        "invalid_amount", 422, "Give a positive amount of money that somebody could have."
+    ),
     payments.TransferConflictError: Failure(
         "transfer_conflict", 409, "Use a new id for another transfer."
     ),

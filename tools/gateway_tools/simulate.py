@@ -39,7 +39,7 @@ class SimulateInput(RunRequest):
     )
     reuse: bool = Field(default=False, description="Answer from an equal earlier run, free")
     idempotency_key: str | None = Field(
-        default=None, min_length=1, max_length=200, description="Repeat safely: same key, same run"
+        default=None, pattern=r"^[!-~]{1,200}$", description="Repeat safely: same key, same run"
     )
     quote_id: str | None = Field(default=None, max_length=100, description="A paid quote")
     payment_token: str | None = Field(default=None, description="From the pay tool; one run")

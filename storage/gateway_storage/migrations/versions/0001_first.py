@@ -260,8 +260,7 @@ def upgrade() -> None:
             name="ck_entitlements_run",
         ),
         sa.CheckConstraint(
-            "state IN ('issued', 'reserved', 'captured', 'exhausted', 'expired', 'refunded')",
-            name="ck_entitlements_state",
+            "state IN ('issued', 'reserved', 'captured', 'exhausted')", name="ck_entitlements_state"
         ),
         sa.CheckConstraint("amount_micros > 0", name="ck_entitlements_amount"),
         sa.ForeignKeyConstraint(
@@ -277,5 +276,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("payment_id", name="uq_entitlements_payment_id"),
         sa.UniqueConstraint("run_id", name="uq_entitlements_run_id"),
     )
-    op.create_index("ix_entitlements_account_id", "entitlements", ["account_id"], unique=False)
+    op.create_index(
+        "ix_entitlements_account_state", "entitlements", ["account_id", "state"], unique=False
+    )
     op.create_index("ix_entitlements_quote_id", "entitlements", ["quote_id"], unique=False)
