@@ -24,7 +24,8 @@ class Failed(BaseModel):
 
 def output_schema(model: Any) -> Json:  # noqa: ANN401  a type
     """What comes back: the answer or a failure, since some clients check a failure too."""
-    schema = TypeAdapter(model | Failed).json_schema(mode="serialization")
+    either: Any = model | Failed
+    schema = TypeAdapter(either).json_schema(mode="serialization")
     return {"type": "object", **_object(schema, nullable=True)}
 
 
