@@ -37,7 +37,8 @@ def serve(settings: Settings) -> None:
         address = address_of(settings, sock.getsockname()[1])
         gateway, app = application(settings, address)
         try:
-            print(f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)")  # noqa: T201
+            told = f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)"
+            print(told, flush=True)  # noqa: T201
             uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
         finally:
             close(gateway)

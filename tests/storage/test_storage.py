@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from gateway_storage.migrate import SCHEMA, SchemaTooNewError, migrate, schema_o
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
+    yield made
+    made.close()
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_knows(database: Database) -> None:
@@ -32,6 +35,8 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(database: Da
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     migrate(database)
+    with database.read() as db:
+        assert schema_of(db) == SCHEMA
 
 
 def test_a_database_from_the_future_is_refused(database: Database) -> None:
