@@ -1,4 +1,4 @@
-"""What goes on beside the calls: putting right what a crash left."""
+"""What goes on beside the calls: putting right what a crash left, deleting what is out of date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from anyio import to_thread
 
 from gateway_tools.context import Gateway
-from gateway_tools.recover import recover
+from gateway_tools.upkeep import delete_outdated, recover
 
 _EVERY_S: Final = 30
 
@@ -23,6 +23,7 @@ async def recover_for_ever(gateway: Gateway) -> None:
             lost = await to_thread.run_sync(recover, gateway)
             if lost:
                 _log.warning("runs_recovered", runs=lost)
+            await to_thread.run_sync(delete_outdated, gateway)
         except Exception:  # noqa: BLE001  the next round may fare better
             _log.exception("recover_failed")
         await anyio.sleep(_EVERY_S)

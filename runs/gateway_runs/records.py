@@ -2,6 +2,7 @@
 
     running -> done      the trajectory is stored and the entitlement captured, in one transaction
     running -> failed    the entitlement was given back in the same transaction
+    done -> expired      its time is over and the trajectory deleted
 
 Each arrow is one conditional UPDATE whose row count decides who made it.
 """
@@ -82,6 +83,18 @@ class NewRun:
     request_sha256: str
     idempotency_key: str | None
     body_sha256: str | None
+
+
+def outdated(db: Connection, before: datetime, most: int) -> list[str]:
+    """The oldest results that nobody may read any more, at most `most`."""
+    old = select(Run.id).where(Run.state == "done", Run.created_at <= before)
+    return list(db.execute(old.order_by(Run.created_at).limit(most)).scalars())
+
+
+def expire(db: Connection, run_id: str) -> bool:
+    """Note that the result is gone, and free its idempotency key."""
+    done = update(Run).where(Run.id == run_id, Run.state == "done")
+    return _settle(db, done.values(state="expired", idempotency_key=None))
 
 
 def new_id() -> str:

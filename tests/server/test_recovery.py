@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,11 +15,28 @@ from gateway_payments.audit import audit
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_runs import records
+from gateway_storage.blobs import BlobNotFoundError
 from gateway_tools.context import Context, Door
-from gateway_tools.recover import recover
 from gateway_tools.requests import planned
+from gateway_tools.upkeep import delete_outdated, recover
 
 REQUEST = {"fmu_id": "msl:Dahlquist", "stop_time": 1.0}
+
+
+def test_a_result_past_its_time_is_deleted_and_its_idempotency_key_free(
+    free_gateway: Running,
+) -> None:
+    system = free_gateway.embedded.gateway
+    with free_gateway.http() as http:
+        body = {**REQUEST, "idempotency_key": "old"}
+        old = http.post("/simulate", json=body).json()["result_id"]
+        later = replace(system, clock=lambda: system.clock() + timedelta(days=31))
+        assert delete_outdated(system) == []
+        assert old in delete_outdated(later)
+        assert http.get(f"/results/{old}").json()["code"] == "unknown_result"
+        with pytest.raises(BlobNotFoundError):
+            system.results.read(old)
+        assert http.post("/simulate", json=body).json()["result_id"] != old
 
 
 def caller_of(gateway: Running, where: Where) -> Caller:

@@ -1,4 +1,4 @@
-"""Use case: give back what a crash left between states. No tool; the server calls it."""
+"""Use cases that no one calls by name: give back what a crash left, delete what is out of date."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from gateway_runs import records
 from gateway_tools.context import Gateway
 
+_AT_ONCE: Final = 100  # results deleted in one round
 _GRACE: Final = timedelta(seconds=30)  # for what comes before and after the run itself
 
 
@@ -25,3 +26,15 @@ def recover(gateway: Gateway) -> list[str]:
             records.fail(db, run_id, "runner_lost", now)
             gateway.payments.release(db, run_id, now, None, models_fault=False)
     return lost
+
+
+def delete_outdated(gateway: Gateway) -> list[str]:
+    """Delete the trajectories of results past their time, some in each round; their ids."""
+    before = gateway.clock() - gateway.result_ttl
+    with gateway.database.read() as db:
+        old = records.outdated(db, before, _AT_ONCE)
+    for run_id in old:
+        gateway.results.delete(run_id)
+        with gateway.database.write() as db:
+            records.expire(db, run_id)
+    return old
