@@ -37,14 +37,15 @@ def _children(pid: int) -> list[int]:
 
 
 def _zygotes() -> list[int]:
-    """Processes that this thread's simulators started, whichever thread did."""
-    found = []
-    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"gateway_simulation.zygote" in command:
-                found.append(int(child))
-    return found
+    """Processes that this process's simulators started, whichever thread did."""
+    while True:
+        try:
+            tasks = list(Path(f"/proc/{os.getpid()}/task").iterdir())
+            children = [c for t in tasks for c in (t / "children").read_text("ascii").split()]
+            commands = {int(c): Path(f"/proc/{c}/cmdline").read_bytes() for c in children}
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread or process of another test ended meanwhile: look again
+        return [pid for pid, line in commands.items() if b"gateway_simulation.zygote" in line]
 
 
 def test_many_threads_get_their_own_results(
