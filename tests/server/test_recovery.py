@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from conftest import Running
+from conftest import Running, running_gateway
 from doors.clients import Where
 from fmus import compiled
 
@@ -23,16 +24,14 @@ from gateway_tools.upkeep import delete_outdated, recover
 REQUEST = {"fmu_id": "msl:Dahlquist", "stop_time": 1.0}
 
 
-def test_a_result_past_its_time_is_deleted_and_its_idempotency_key_free(
-    free_gateway: Running,
-) -> None:
-    system = free_gateway.embedded.gateway
-    with free_gateway.http() as http:
+def test_a_result_past_its_time_is_deleted_and_its_idempotency_key_free(tmp_path: Path) -> None:
+    with running_gateway(tmp_path, {"PAYMENT_OFFERS": ""}, None) as gateway, gateway.http() as http:
+        system = gateway.embedded.gateway
         body = {**REQUEST, "idempotency_key": "old"}
         old = http.post("/simulate", json=body).json()["result_id"]
         later = replace(system, clock=lambda: system.clock() + timedelta(days=31))
         assert delete_outdated(system) == []
-        assert old in delete_outdated(later)
+        assert delete_outdated(later) == [old]
         assert http.get(f"/results/{old}").json()["code"] == "unknown_result"
         with pytest.raises(BlobNotFoundError):
             system.results.read(old)
