@@ -145,6 +145,7 @@ export interface Quote {
   expires_at: string;
   offers: Offer[];
   existing_result_id: string | null;
+  already_paid_quote_id: string | null;
   next_steps: string[];
 }
 
@@ -162,6 +163,7 @@ export interface PaymentRequirement {
   next_steps: string[];
   next_step: string;
   existing_result_id: string | null;
+  already_paid_quote_id: string | null;
 }
 
 export interface PaymentStatus {
@@ -173,6 +175,7 @@ export interface PaymentStatus {
   payment_token: string | null;
   expires_at: string | null;
   amount: number;
+  amount_minor: number;
   amount_micros: number;
   currency: string;
   next_steps: string[];

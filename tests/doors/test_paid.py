@@ -204,6 +204,22 @@ def test_of_a_hundred_tries_with_one_token_exactly_one_runs(paid_gateway: Runnin
     assert statuses == [200] + [409] * 99
 
 
+def test_a_quote_for_what_is_paid_already_says_so(
+    paid: Door, paid_account: tuple[str, Where], paid_gateway: Running
+) -> None:
+    give_credits(paid_gateway, paid_account[1], 100)
+    request = fresh_request()
+    first = paid.call("quote", request).body
+    assert first["already_paid_quote_id"] is None
+    bought = paid.call("pay", {"quote_id": first["quote_id"], "offer": "credits"}).body
+    assert bought["amount_minor"] == 100
+    again = paid.call("quote", request).body
+    assert again["already_paid_quote_id"] == first["quote_id"]
+    assert first["quote_id"] in again["next_steps"][0]
+    assert paid.call("simulate", request).body["already_paid_quote_id"] == first["quote_id"]
+    assert not paid.call("simulate", {"quote_id": first["quote_id"]}).failed
+
+
 def test_a_repeat_of_ones_own_run_is_never_told_to_pay_again(paid_gateway: Running) -> None:
     where = paid_gateway.account()
     give_credits(paid_gateway, where, 100)

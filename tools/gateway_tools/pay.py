@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_payments.quotes import Quote
+from gateway_payments.requirement import paid_already_steps
 from gateway_tools.context import Context
 from gateway_tools.exceptions import OnePaymentError
 from gateway_tools.requests import planned
@@ -45,6 +46,7 @@ class PayOutput(BaseModel):
     payment_token: str | None = Field(default=None, description="For simulate; pays for one run")
     expires_at: datetime | None = None
     amount: float
+    amount_minor: int
     amount_micros: int
     currency: str
     next_steps: list[str]
@@ -83,13 +85,21 @@ def _quoted(quote: Quote) -> PayOutput:
         quote_id=quote.id,
         expires_at=quote.expires_at,
         amount=quote.money.amount,
+        amount_minor=quote.money.amount_minor,
         amount_micros=quote.money.amount_micros,
         currency=quote.money.currency,
         next_steps=[
-            f'Choose an offer: pay {{"quote_id": "{quote.id}", "offer": "{kind}"}} ({price})'
-            for kind, price in quote.prices.items()
+            *paid_already_steps(quote),
+            *_choices(quote),
         ],
     )
+
+
+def _choices(quote: Quote) -> list[str]:
+    return [
+        f'Choose an offer: pay {{"quote_id": "{quote.id}", "offer": "{kind}"}} ({price})'
+        for kind, price in quote.prices.items()
+    ]
 
 
 TOOL: Final = Tool(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from gateway_payments.quotes import Quote
+from gateway_payments.requirement import paid_already_steps
 from gateway_tools.context import Context
 from gateway_tools.requests import Planned, RunRequest, planned
 from gateway_tools.tool import Tool
@@ -48,6 +49,9 @@ class QuoteOutput(BaseModel):
     expires_at: datetime
     offers: list[OfferView] = Field(description="Ways to pay; empty where runs are free")
     existing_result_id: str | None = Field(description="An equal run of this account, free to read")
+    already_paid_quote_id: str | None = Field(
+        description="A quote for this request that is paid and not spent: use it, don't pay again"
+    )
     next_steps: list[str]
 
 
@@ -74,6 +78,7 @@ def quoted(context: Context, plan: Planned) -> QuoteOutput:
         expires_at=quote.expires_at,
         offers=[OfferView(**asdict(offer)) for offer in payments.prices(quote)],
         existing_result_id=quote.existing_result_id,
+        already_paid_quote_id=quote.already_paid_quote_id,
         next_steps=_next_steps(quote),
     )
 
@@ -83,6 +88,7 @@ def _next_steps(quote: Quote) -> list[str]:
         return ["Runs are free here: call simulate with the same input"]
     first = next(iter(quote.prices))
     return [
+        *paid_already_steps(quote),
         f'Pay: pay {{"quote_id": "{quote.id}", "offer": "{first}"}}',
         f'Then run: simulate {{"quote_id": "{quote.id}"}}',
     ]

@@ -207,6 +207,7 @@ class Quote(Answer):
     expires_at: datetime
     offers: tuple[Offer, ...] = ()
     existing_result_id: str | None = None
+    already_paid_quote_id: str | None = None
     next_steps: tuple[str, ...] = ()
 
 
@@ -227,6 +228,7 @@ class PaymentRequirement(Answer):
     next_steps: tuple[str, ...] = ()
     next_step: str = ""
     existing_result_id: str | None = None
+    already_paid_quote_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -241,6 +243,7 @@ class PaymentStatus(Answer):
     payment_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     amount: float
+    amount_minor: int
     amount_micros: int
     currency: str
     next_steps: tuple[str, ...] = ()
