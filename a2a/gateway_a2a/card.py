@@ -64,7 +64,7 @@ def _skill(tool: Tool[Any]) -> AgentSkill:
         examples=_examples(tool),
         input_modes=[*modes, _FMU] if tool.name == "upload_fmu" else modes,
         output_modes=["application/json", "text/csv", "image/png"]
-        if tool.render
+        if tool.gives_files
         else ["application/json"],
     )
 

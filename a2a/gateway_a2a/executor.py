@@ -11,13 +11,12 @@ from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
 from a2a.types.a2a_pb2 import Part, TaskState
 from anyio import to_thread
-from pydantic import BaseModel
 
 from gateway_a2a.calls import Call, call_of
 from gateway_tools.context import Context
 from gateway_tools.errors import Problem, problem
 from gateway_tools.registry import tool_named
-from gateway_tools.tool import File
+from gateway_tools.tool import Answered, File
 
 _JSON: Final = "application/json"
 
@@ -40,11 +39,11 @@ class Executor(AgentExecutor):
             call = call_of(message, context.current_task)
             await updater.start_work()
             caller = self._context_for(context.call_context.state)
-            answer, file = await to_thread.run_sync(_called, caller, call)
+            answer = await to_thread.run_sync(_called, caller, call)
         except Exception as error:  # noqa: BLE001  every failure is told in the task
             await _tell(updater, problem(error))
             return
-        await _deliver(updater, call, answer, file)
+        await _deliver(updater, call, answer)
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Mark as cancelled. A simulation that has begun runs to its end and is charged."""
@@ -53,9 +52,8 @@ class Executor(AgentExecutor):
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
 
-def _called(context: Context, call: Call) -> tuple[BaseModel, File | None]:
-    tool = tool_named(call.skill)
-    return tool.call(context, call.arguments), tool.file(context, call.arguments)
+def _called(context: Context, call: Call) -> Answered:
+    return tool_named(call.skill).call(context, call.arguments)
 
 
 async def _tell(updater: TaskUpdater, failure: Problem) -> None:
@@ -66,11 +64,11 @@ async def _tell(updater: TaskUpdater, failure: Problem) -> None:
         await updater.failed(message)
 
 
-async def _deliver(updater: TaskUpdater, call: Call, answer: BaseModel, file: File | None) -> None:
-    data = new_data_part(answer.model_dump(mode="json"), media_type=_JSON)
+async def _deliver(updater: TaskUpdater, call: Call, answer: Answered) -> None:
+    data = new_data_part(answer.output.model_dump(mode="json"), media_type=_JSON)
     await updater.add_artifact([data], name=call.skill)
-    if file is not None:
-        await updater.add_artifact([_file_part(file)], name=file.name)
+    if answer.file is not None:
+        await updater.add_artifact([_file_part(answer.file)], name=answer.file.name)
     await updater.update_status(TaskState.TASK_STATE_COMPLETED)
 
 

@@ -19,6 +19,7 @@ from gateway_tools.exceptions import OneSourceError, TooLargeError
 from gateway_tools.get_result import MEDIA_TYPES
 from gateway_tools.parsing import parsed
 from gateway_tools.registry import TOOLS
+from gateway_tools.tool import Answered
 
 _LONGEST_NAMES: Final = 20_000
 _PAY_STATUS: Final = {"paid": 200, "pending": 202, "expired": 410}
@@ -37,11 +38,15 @@ class Rest:
         context = Context(self.gateway, request.state.caller, self.door)
         return await to_thread.run_sync(use_case, context)
 
-    async def tool(self, request: Request, name: str, arguments: dict[str, Any]) -> BaseModel:
+    async def answer(self, request: Request, name: str, arguments: dict[str, Any]) -> Answered:
         """Call a tool as any other door does."""
         tool = TOOLS[name]
-        answer: BaseModel = await self.call(request, lambda context: tool.call(context, arguments))
+        answer: Answered = await self.call(request, lambda context: tool.call(context, arguments))
         return answer
+
+    async def tool(self, request: Request, name: str, arguments: dict[str, Any]) -> BaseModel:
+        """What a tool says that gives no file."""
+        return (await self.answer(request, name, arguments)).output
 
 
 def rest_router(rest: Rest) -> APIRouter:
@@ -135,16 +140,13 @@ def _run_routes(router: APIRouter, rest: Rest) -> None:
     async def result(request: Request, result_id: str) -> Response:
         """A result, or a slice of it, in the format of `?format=` or the Accept header."""
         arguments = {**_slice(request), "result_id": result_id}
-        tool = TOOLS["get_result"]
-        asked = parsed(tool.input, arguments)
-        if arguments.get("format", "json") == "json":
-            return answered(await rest.call(request, lambda context: tool.handle(context, asked)))
-        assert tool.render is not None
-        render = tool.render
-        file = await rest.call(request, lambda context: render(context, asked))
-        disposition = f'inline; filename="{file.name}"'
+        answer = await rest.answer(request, "get_result", arguments)
+        if answer.file is None:
+            return answered(answer.output)
         return Response(
-            file.data, media_type=file.media_type, headers={"Content-Disposition": disposition}
+            answer.file.data,
+            media_type=answer.file.media_type,
+            headers={"Content-Disposition": f'inline; filename="{answer.file.name}"'},
         )
 
 

@@ -13,7 +13,7 @@ from gateway_simulation.summary import downsample
 from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import links, series
 from gateway_tools.context import Context
-from gateway_tools.tool import File, Tool
+from gateway_tools.tool import Answered, File, Tool
 
 NAME: Final = "get_result"
 DESCRIPTION: Final = """\
@@ -62,9 +62,15 @@ class ResultOutput(BaseModel):
     links: dict[str, str]
 
 
-def handle(context: Context, request: ResultInput) -> ResultOutput:
-    """The slice as numbers; for a file format, what it is and where it can be had."""
+def handle(context: Context, request: ResultInput) -> Answered:
+    """The slice as numbers; for a file format, what it is, where it can be had, and the file."""
     record, part = _slice(context, request)
+    return Answered(_described(context, request, record, part), _file(request, record, part))
+
+
+def _described(
+    context: Context, request: ResultInput, record: records.Record, part: Trajectory
+) -> ResultOutput:
     wanted = DEFAULT_POINTS if request.points is None else request.points
     first, last = float(part.time[0]), float(part.time[-1])
     return ResultOutput(
@@ -79,11 +85,9 @@ def handle(context: Context, request: ResultInput) -> ResultOutput:
     )
 
 
-def render(context: Context, request: ResultInput) -> File | None:
-    """The slice as a file; None where numbers were asked for."""
+def _file(request: ResultInput, record: records.Record, part: Trajectory) -> File | None:
     if request.format == "json":
         return None
-    record, part = _slice(context, request)
     if isinstance(request.points, int):
         part = downsample(part, request.points)
     name = f"{record.id}.{request.format}"
@@ -117,7 +121,7 @@ TOOL: Final = Tool(
     input=ResultInput,
     output=ResultOutput,
     handle=handle,
-    render=render,
+    gives_files=True,
     read_only=True,
     idempotent=True,
 )

@@ -25,13 +25,21 @@ class File:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a tool says, and the file that goes with it where one was asked for."""
+
+    output: BaseModel
+    file: File | None = None
+
+
 @dataclass(frozen=True)
 class Tool(Generic[InputT]):
     """One thing an agent can do.
 
-    `handle` answers with `output`, or with `or_output` where there is one. `description` is read by
-    a language model. `read_only`, `destructive` and `idempotent` mean what MCP's tool annotations
-    mean by them.
+    `handle` answers with `output`, or with `or_output` where there is one; a tool that
+    `gives_files` wraps it with the file. `description` is read by a language model. `read_only`,
+    `destructive` and `idempotent` mean what MCP's tool annotations mean by them.
     """
 
     name: str
@@ -39,22 +47,17 @@ class Tool(Generic[InputT]):
     description: str
     input: type[InputT]
     output: type[BaseModel]
-    handle: Callable[[Context, InputT], BaseModel]
+    handle: Callable[[Context, InputT], BaseModel | Answered]
     or_output: type[BaseModel] | None = None
-    render: Callable[[Context, InputT], File | None] | None = None
+    gives_files: bool = False
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
 
-    def call(self, context: Context, arguments: dict[str, Any]) -> BaseModel:
+    def call(self, context: Context, arguments: dict[str, Any]) -> Answered:
         """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
-        return self.handle(context, parsed(self.input, arguments))
-
-    def file(self, context: Context, arguments: dict[str, Any]) -> File | None:
-        """The file that goes with the answer, where these arguments ask for one."""
-        if self.render is None:
-            return None
-        return self.render(context, parsed(self.input, arguments))
+        answer = self.handle(context, parsed(self.input, arguments))
+        return answer if isinstance(answer, Answered) else Answered(answer)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
