@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway_server.auth import Authenticated
-from gateway_server.background import recover_for_ever
+from gateway_server.background import keep_up
 from gateway_server.bodies import LimitedBodies
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
@@ -58,7 +58,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         gateway.simulator.start()
         background = [
-            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), recover_for_ever(gateway))
+            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), keep_up(gateway))
         ]
         yield
         for task in background:

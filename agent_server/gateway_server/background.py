@@ -16,7 +16,7 @@ _EVERY_S: Final = 30
 _log = structlog.get_logger()
 
 
-async def recover_for_ever(gateway: Gateway) -> None:
+async def keep_up(gateway: Gateway) -> None:
     """At the start and again and again, until cancelled; a failure waits for the next round."""
     while True:
         try:
@@ -25,5 +25,5 @@ async def recover_for_ever(gateway: Gateway) -> None:
                 _log.warning("runs_recovered", runs=lost)
             await to_thread.run_sync(delete_outdated, gateway)
         except Exception:  # noqa: BLE001  the next round may fare better
-            _log.exception("recover_failed")
+            _log.exception("upkeep_failed")
         await anyio.sleep(_EVERY_S)

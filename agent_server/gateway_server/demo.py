@@ -21,7 +21,6 @@ from rich.text import Text
 
 from gateway_a2a import client as a2a
 from gateway_library.build import built_folder
-from gateway_payments.accounts import find_caller
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_server.embedded import Embedded, embedded_gateway
@@ -33,8 +32,7 @@ _RUN: Final = {
     "start_values": {"e": 0.7},
     "kpis": ["h_max", "v_rms"],
 }
-_CREDITS_CENTS: Final = 500
-_WIDTH: Final = 96
+_CREDITS: Final = from_minor(500, "usd")
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -82,20 +80,13 @@ async def _show(gateway: Embedded) -> bytes:
 
 async def _account(gateway: Embedded) -> str:
     async with httpx.AsyncClient(base_url=gateway.url) as http:
-        key: str = (await http.post("/keys")).raise_for_status().json()["key"]
-    _grant(gateway, key)
-    money = from_minor(_CREDITS_CENTS, "usd")
-    _say("operator", f"gives the demo account {money} of prepaid credits (demo money, not real)")
-    return key
-
-
-def _grant(gateway: Embedded, key: str) -> None:
+        account = (await http.post("/keys")).raise_for_status().json()
     system = gateway.gateway
     with system.database.write() as db:
-        caller = find_caller(db, key)
-        assert caller is not None
-        money = from_minor(_CREDITS_CENTS, "usd")
-        grant_credits(db, caller.account_id, "demo", money, system.clock())
+        grant_credits(db, account["account_id"], "demo", _CREDITS, system.clock())
+    _say("operator", f"gives the demo account {_CREDITS} of prepaid credits (demo money, not real)")
+    key: str = account["key"]
+    return key
 
 
 async def _mcp_agent(agent: Client) -> bytes:

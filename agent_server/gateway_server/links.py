@@ -18,11 +18,16 @@ def http_door(base_url: str) -> Door:
     )
 
 
+def result_uri(result_id: str, form: str) -> str:
+    """The MCP resource that holds a result in some form."""
+    return f"result://{result_id}/{form}"
+
+
 def stdio_door(allowed: tuple[Path, ...], limit_bytes: int) -> Door:
     """Links and files for a client on this machine: results are resources, paths can be read."""
     folders = tuple(folder.resolve() for folder in allowed)
     return Door(
-        result_link=lambda result_id, form: f"result://{result_id}/{form}",
+        result_link=result_uri,
         readable=lambda path: _read(path, folders, limit_bytes),
     )
 

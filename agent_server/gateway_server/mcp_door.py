@@ -14,6 +14,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from gateway_server.links import result_uri
 from gateway_tools.context import Context
 from gateway_tools.errors import problem
 from gateway_tools.get_result import MEDIA_TYPES
@@ -21,14 +22,9 @@ from gateway_tools.registry import INSTRUCTIONS, TOOLS, tool_named
 from gateway_tools.tool import File, Tool
 
 _RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg)")
-_TEMPLATE: Final = "result://{result_id}/{format}"
+_TEMPLATE: Final = result_uri("{result_id}", "{format}")
 
 Request = ServerRequestContext[Any, Any]
-
-
-def result_uri(result_id: str, form: str) -> str:
-    """The resource that holds a result in some form."""
-    return f"result://{result_id}/{form}"
 
 
 def mcp_server(version: str, context_of: Callable[[Request], Context]) -> Server[Any]:
@@ -89,15 +85,13 @@ def _published(tool: Tool[Any]) -> types.Tool:
 
 
 def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
-    tool = TOOLS.get(name)
     try:
         answer = tool_named(name).call(context, arguments)
-        file = tool.file(context, arguments) if tool else None
     except Exception as error:  # noqa: BLE001  every failure is told to the model
         return _told(problem(error).body, is_error=True)
-    result = _told(answer.model_dump(mode="json"), is_error=False)
-    if file is not None:
-        result.content.append(_block(file))
+    result = _told(answer.output.model_dump(mode="json"), is_error=False)
+    if answer.file is not None:
+        result.content.append(_block(answer.file))
     return result
 
 
@@ -134,7 +128,7 @@ def _read(context: Context, uri: str) -> types.ReadResourceResult:
         raise MCPError(types.INVALID_PARAMS, f"no such resource; use {_TEMPLATE}")
     arguments = {"result_id": match["id"], "format": match["format"]}
     try:
-        file = TOOLS["get_result"].file(context, arguments)
+        file = TOOLS["get_result"].call(context, arguments).file
     except Exception as error:
         body = problem(error).body
         raise MCPError(types.INVALID_PARAMS, f"{body['message']} ({body['remedy']})") from error

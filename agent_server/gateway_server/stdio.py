@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 
 from gateway_payments.accounts import Caller, local_caller
 from gateway_server.auth import authenticate
-from gateway_server.background import recover_for_ever
-from gateway_server.compose import address_of, compose
+from gateway_server.background import keep_up
+from gateway_server.compose import MEGABYTE, address_of, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
 from gateway_server.serving import close
@@ -32,7 +32,7 @@ def serve_stdio(settings: Settings, allowed: tuple[Path, ...]) -> None:
     gateway = compose(settings, address_of(settings, settings.port))
     try:
         caller = _caller(gateway, settings.fmu_gateway_key)
-        door = stdio_door(allowed, settings.max_upload_mb * 2**20)
+        door = stdio_door(allowed, settings.max_upload_mb * MEGABYTE)
         context = Context(gateway, caller, door)
         anyio.run(_serve, context)
     finally:
@@ -44,7 +44,7 @@ async def _serve(context: Context) -> None:
     server = mcp_server(gateway.version, lambda _: context)
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, gateway.simulator.start)
-        background.start_soon(recover_for_ever, gateway)
+        background.start_soon(keep_up, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())
             await server.run(read, write, options)

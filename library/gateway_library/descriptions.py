@@ -139,7 +139,8 @@ def _fmi2(model: ModelSource, source_files: Iterable[str]) -> Element:
     return root
 
 
-def _fmi2_variable(parent: Element, variable: DeclaredVariable, model: ModelSource) -> None:
+def _attributes(variable: DeclaredVariable) -> dict[str, str]:
+    """What both versions of FMI say of a variable, in the same words."""
     attributes = {
         "name": variable.name,
         "valueReference": str(variable.reference),
@@ -149,7 +150,11 @@ def _fmi2_variable(parent: Element, variable: DeclaredVariable, model: ModelSour
     }
     if variable.initial:
         attributes["initial"] = variable.initial
-    scalar = SubElement(parent, "ScalarVariable", attributes)
+    return attributes
+
+
+def _fmi2_variable(parent: Element, variable: DeclaredVariable, model: ModelSource) -> None:
+    scalar = SubElement(parent, "ScalarVariable", _attributes(variable))
     inner = _value_attributes(variable)
     state = _state_of(variable, model)
     if state is not None:
@@ -196,16 +201,7 @@ def _fmi3(model: ModelSource) -> Element:
 
 
 def _fmi3_variable(parent: Element, variable: DeclaredVariable, model: ModelSource) -> None:
-    attributes = {
-        "name": variable.name,
-        "valueReference": str(variable.reference),
-        "description": variable.description,
-        "causality": variable.causality,
-        "variability": variable.variability,
-    }
-    if variable.initial:
-        attributes["initial"] = variable.initial
-    attributes |= _value_attributes(variable)
+    attributes = _attributes(variable) | _value_attributes(variable)
     state = _state_of(variable, model)
     if state is not None:
         attributes["derivative"] = str(state.reference)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +15,7 @@ from gateway_payments.identifiers import is_plausible
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_payments.pricing import PriceList
+from gateway_simulation.canonical import sha256_of
 from gateway_storage.base import Base
 from gateway_storage.database import Database
 
@@ -130,9 +129,7 @@ def _find_open(db: Connection, key: str, priced: Priced, now: datetime) -> Quote
 
 def _open_key(account_id: str, priced: Priced, price: PriceList) -> str:
     """Two requests of one hash may still differ in KPIs and points: the whole request counts."""
-    parts = [account_id, priced.request, priced.request_sha256, _stored(price)]
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_of([account_id, priced.request, priced.request_sha256, _stored(price)])
 
 
 def _stored(price: PriceList) -> list[list[Any]]:

@@ -16,6 +16,7 @@ from gateway_payments.audit import audit
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_runs import records
+from gateway_simulation.request import SimulationRequest
 from gateway_storage.blobs import BlobNotFoundError
 from gateway_tools.context import Context, Door
 from gateway_tools.requests import planned
@@ -74,7 +75,7 @@ def _begin_and_die(gateway: Running, caller: Caller, quote: str) -> None:
     """What a server does before a run, an hour ago; then nothing."""
     system = gateway.embedded.gateway
     context = Context(system, caller, Door(result_link=lambda *_: ""))
-    plan = planned(context, REQUEST)
+    plan = planned(context, SimulationRequest.model_validate(REQUEST))
     run_id, before = records.new_id(), system.clock() - timedelta(hours=1)
     new = records.NewRun(caller.account_id, "msl:Dahlquist", "", plan.run.sha256, None, None)
     with system.database.write() as db:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
+from gateway_simulation.request import SimulationRequest
 from gateway_tools.context import Context
 from gateway_tools.exceptions import OnePaymentError
 from gateway_tools.requests import planned
@@ -74,7 +75,7 @@ def handle(context: Context, request: PayInput) -> PayOutput:
 
 
 def _default_quote(context: Context, fmu_id: str) -> Quote:
-    plan = planned(context, {"fmu_id": fmu_id})
+    plan = planned(context, SimulationRequest(fmu_id=fmu_id))
     return context.gateway.payments.quote(context.account_id, plan.priced, context.now)
 
 

@@ -57,7 +57,7 @@ class QuoteOutput(BaseModel):
 
 def handle(context: Context, request: RunRequest) -> QuoteOutput:
     """Price the run. Input errors surface here, before money is spoken of."""
-    plan = planned(context, request.physical)
+    plan = planned(context, request)
     return quoted(context, plan)
 
 

@@ -28,10 +28,10 @@ class RunRequest(SimulationRequest):
         "quote_id or payment_token: they stand for the quoted request",
     )
 
-    @property
-    def physical(self) -> dict[str, Any]:
-        """What decides the numbers, and the key figures, as the caller wrote it."""
-        return self.model_dump(mode="json", include=_PHYSICAL, exclude_defaults=True)
+
+def physical_of(request: SimulationRequest) -> dict[str, Any]:
+    """What decides the numbers, and the key figures, as the caller wrote it."""
+    return request.model_dump(mode="json", include=_PHYSICAL, exclude_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,27 @@ class Planned:
     priced: Priced
 
 
-def planned(context: Context, physical: dict[str, Any]) -> Planned:
+def planned(context: Context, request: SimulationRequest) -> Planned:
     """Check and complete the request. Every input error appears here.
 
     Raises:
         NothingToRunError: it names no model.
 
     """
-    if not physical.get("fmu_id"):
+    if not request.fmu_id:
         raise NothingToRunError
-    request = SimulationRequest.model_validate(physical)
     model = context.gateway.model(context.account_id, request.fmu_id)
     run = plan(model, request, context.gateway.run_limits)
-    return Planned(run, _priced(context, physical, run))
+    return Planned(run, _priced(context, request, run))
 
 
-def _priced(context: Context, physical: dict[str, Any], run: CanonicalRun) -> Priced:
+def _priced(context: Context, request: SimulationRequest, run: CanonicalRun) -> Priced:
+    request_sha256 = run.sha256
     with context.gateway.database.read() as db:
-        known = records.existing(db, context.account_id, run.sha256, context.kept_since)
+        known = records.existing(db, context.account_id, request_sha256, context.kept_since)
     return Priced(
-        request=physical,
-        request_sha256=run.sha256,
+        request=physical_of(request),
+        request_sha256=request_sha256,
         model_id=run.model.id,
         work_units=run.work_units,
         existing_result_id=known,

@@ -10,13 +10,14 @@ from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_simulation.canonical import sha256_of
 from gateway_simulation.exceptions import SimulationError
+from gateway_simulation.request import SimulationRequest
 from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import SimulateOutput, answer, provenance
 from gateway_tools.context import Context
 from gateway_tools.errors import failure_of
 from gateway_tools.exceptions import MixedRequestError, RunSettledError
 from gateway_tools.quote import QuoteOutput, quoted
-from gateway_tools.requests import Planned, RunRequest, planned
+from gateway_tools.requests import Planned, RunRequest, physical_of, planned
 from gateway_tools.tool import Tool
 
 NAME: Final = "simulate"
@@ -48,11 +49,10 @@ class SimulateInput(RunRequest):
 
 def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOutput:
     """Check, admit, run, store, settle, answer."""
-    physical = _physical(context, request)
-    plan = planned(context, physical)
+    plan = planned(context, _asked(context, request))
     if request.quote_only:
         return _price(context, plan)
-    body = sha256_of({**physical, "points": request.points})
+    body = sha256_of({**plan.priced.request, "points": request.points})
     repeated = _repeated(context, request, body)
     known = repeated or _reusable(context, request, plan)
     if known is not None:
@@ -63,16 +63,17 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
     return answer(context, plan.run, record, trajectory, request.points)
 
 
-def _physical(context: Context, request: SimulateInput) -> dict[str, object]:
+def _asked(context: Context, request: SimulateInput) -> SimulationRequest:
     """The request itself, or the one that was quoted and paid for."""
-    physical = request.physical
     if request.fmu_id or not (request.quote_id or request.payment_token):
-        return physical
-    if physical:
-        raise MixedRequestError(sorted(physical))
-    return context.gateway.payments.stored_request(
+        return request
+    beside = physical_of(request)
+    if beside:
+        raise MixedRequestError(sorted(beside))
+    stored = context.gateway.payments.stored_request(
         context.account_id, quote_id=request.quote_id, payment_token=request.payment_token
     )
+    return SimulationRequest.model_validate(stored)
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
@@ -123,7 +124,7 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, body: str) -
         account_id=context.account_id,
         model_id=plan.run.model.id,
         model_sha256=plan.run.model.sha256,
-        request_sha256=plan.run.sha256,
+        request_sha256=plan.priced.request_sha256,
         idempotency_key=request.idempotency_key,
         body_sha256=body,
     )
@@ -164,12 +165,12 @@ def _run(context: Context, plan: Planned, run_id: str) -> Trajectory:
         trajectory = context.gateway.simulator.run(plan.run)
         context.gateway.results.write(run_id, trajectory)
     except BaseException as error:
-        fail(context, run_id, error)
+        _fail(context, run_id, error)
         raise
     return trajectory
 
 
-def fail(context: Context, run_id: str, error: BaseException) -> None:
+def _fail(context: Context, run_id: str, error: BaseException) -> None:
     """Record why the run failed and give back what was reserved for it, in one transaction."""
     now = context.now
     models_fault = getattr(error, "models_fault", False)
