@@ -48,13 +48,16 @@ class QuoteRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A run that can be priced: what to run (JSON, canonical), its hash, and its work."""
+    """A run that can be priced: what to run (JSON, canonical), its hash, and its work.
+
+    `existing_result_id`: a result of this request, for a quote to name.
+    """
 
     request: dict[str, Any]
     request_sha256: str
     model_id: str
     work_units: int
-    existing_result_id: str | None
+    existing_result_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

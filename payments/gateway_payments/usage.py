@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Row,
     and_,
+    bindparam,
     insert,
     or_,
     select,
@@ -55,6 +56,15 @@ class UsageRow(Base):
     outcome: Mapped[str]
     duration_ms: Mapped[float | None]
     created_at: Mapped[datetime]
+
+
+# built once: building a statement takes longer than running it
+_OPEN: Final = insert(UsageRow)
+_CLOSE: Final = (
+    update(UsageRow)
+    .where(UsageRow.run_id == bindparam("run"), UsageRow.outcome == "running")
+    .returning(UsageRow.__table__)
+)
 
 
 class RequestFaultRow(Base):
@@ -103,31 +113,29 @@ def open_usage(  # noqa: PLR0913  the row's own columns
     now: datetime,
 ) -> None:
     """Note that the run has been admitted; nothing is charged yet."""
-    db.execute(
-        insert(UsageRow).values(
-            run_id=run_id,
-            account_id=caller.account_id,
-            key_id=caller.key_id,
-            model_id=priced.model_id,
-            request_sha256=priced.request_sha256,
-            work_units=priced.work_units,
-            offer=offer,
-            price_micros=0,
-            currency=currency,
-            outcome="running",
-            duration_ms=None,
-            created_at=now,
-        )
-    )
+    row = {
+        "run_id": run_id,
+        "account_id": caller.account_id,
+        "key_id": caller.key_id,
+        "model_id": priced.model_id,
+        "request_sha256": priced.request_sha256,
+        "work_units": priced.work_units,
+        "offer": offer,
+        "price_micros": 0,
+        "currency": currency,
+        "outcome": "running",
+        "duration_ms": None,
+        "created_at": now,
+    }
+    db.execute(_OPEN, row)
 
 
 def close_usage(
     db: Connection, run_id: str, outcome: str, duration_ms: float | None
 ) -> Row[Any] | None:
     """Note how the run ended; its row, or None if that was noted before."""
-    running = (UsageRow.run_id == run_id, UsageRow.outcome == "running")
-    closed = update(UsageRow).where(*running).values(outcome=outcome, duration_ms=duration_ms)
-    return db.execute(closed.returning(UsageRow.__table__)).first()
+    closed = {"run": run_id, "outcome": outcome, "duration_ms": duration_ms}
+    return db.execute(_CLOSE, closed).first()
 
 
 def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> None:

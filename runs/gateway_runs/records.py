@@ -13,15 +13,16 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     Connection,
     ForeignKey,
     Index,
+    Row,
     UniqueConstraint,
-    Update,
+    bindparam,
     insert,
     select,
     update,
@@ -61,6 +62,15 @@ class Run(Base):
     provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
+# statements of every run are built once: building one takes longer than running it
+_BEGIN: Final = insert(Run)
+_SETTLE: Final = (
+    update(Run)
+    .where(Run.id == bindparam("run_id"), Run.state == bindparam("was"))
+    .returning(Run.__table__)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A finished run as its account may see it."""
@@ -82,7 +92,7 @@ class NewRun:
     model_sha256: str
     request_sha256: str
     idempotency_key: str | None
-    body_sha256: str | None
+    body_sha256: str | None  # of what the key stands for
 
 
 def outdated(db: Connection, before: datetime, most: int) -> list[str]:
@@ -93,8 +103,7 @@ def outdated(db: Connection, before: datetime, most: int) -> list[str]:
 
 def expire(db: Connection, run_id: str) -> bool:
     """Note that the result is gone, and free its idempotency key."""
-    done = update(Run).where(Run.id == run_id, Run.state == "done")
-    return _settle(db, done.values(state="expired", idempotency_key=None))
+    return _settle(db, run_id, "done", state="expired", idempotency_key=None) is not None
 
 
 def new_id() -> str:
@@ -110,9 +119,7 @@ def refuse_repeated(db: Connection, run: NewRun) -> None:
         RunInProgressError: the same request is running, or has just ended.
 
     """
-    if run.idempotency_key is None or run.body_sha256 is None:
-        return
-    same = repeated(db, run.account_id, run.idempotency_key, run.body_sha256)
+    same = repeated(db, run)
     if same is not None:
         raise RunInProgressError(same.id)
 
@@ -126,43 +133,41 @@ def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
     """
     row = {**asdict(run), "id": run_id, "state": "running", "created_at": now}
     try:
-        db.execute(insert(Run).values(row))
+        db.execute(_BEGIN, row)
     except IntegrityError as error:  # another process was faster
         raise RunInProgressError(run_id) from error
 
 
-def finish(db: Connection, run_id: str, provenance: Mapping[str, Any], now: datetime) -> bool:
-    """Mark as delivered. False if the run was settled before."""
-    return _settle(
-        db,
-        _running(run_id).values(state="done", finished_at=now, provenance=dict(provenance)),
-    )
+def finish(
+    db: Connection, run_id: str, provenance: Mapping[str, Any], now: datetime
+) -> Record | None:
+    """Mark as delivered; what is delivered. None if the run was settled before."""
+    made = dict(provenance)
+    row = _settle(db, run_id, "running", state="done", finished_at=now, provenance=made)
+    return None if row is None else _record(row)
 
 
 def fail(db: Connection, run_id: str, code: str, now: datetime) -> bool:
     """Mark as failed and free its idempotency key. False if the run was settled before."""
-    return _settle(
-        db,
-        _running(run_id).values(
-            state="failed", finished_at=now, failure_code=code, idempotency_key=None
-        ),
-    )
+    failed = {"state": "failed", "finished_at": now, "failure_code": code, "idempotency_key": None}
+    return _settle(db, run_id, "running", **failed) is not None
 
 
-def repeated(db: Connection, account_id: str, key: str, body_sha256: str) -> Record | None:
-    """The finished run that this idempotency key stands for; None where there is none.
+def repeated(db: Connection, run: NewRun) -> Record | None:
+    """The finished run that its idempotency key stands for; None where there is none.
 
     Raises:
         IdempotencyConflictError: the key stands for another request.
         RunInProgressError: it has not finished yet.
 
     """
-    row = db.execute(
-        select(Run).where(Run.account_id == account_id, Run.idempotency_key == key)
-    ).one_or_none()
+    if run.idempotency_key is None:
+        return None
+    same = (Run.account_id == run.account_id, Run.idempotency_key == run.idempotency_key)
+    row = db.execute(select(Run).where(*same)).one_or_none()
     if row is None:
         return None
-    if row.body_sha256 != body_sha256:
+    if row.body_sha256 != run.body_sha256:
         raise IdempotencyConflictError
     if row.state != "done":
         raise RunInProgressError(row.id)
@@ -210,12 +215,9 @@ def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:
     return list(db.execute(stale).scalars())
 
 
-def _running(run_id: str) -> Update:
-    return update(Run).where(Run.id == run_id, Run.state == "running")
-
-
-def _settle(db: Connection, transition: Update) -> bool:
-    return db.execute(transition).rowcount == 1
+def _settle(db: Connection, run_id: str, was: str, **becomes: object) -> Row[Any] | None:
+    """Follow one arrow; the row as it stands then, or None where somebody else was faster."""
+    return db.execute(_SETTLE, {"run_id": run_id, "was": was, **becomes}).one_or_none()
 
 
 def _record(row: Any) -> Record:  # noqa: ANN401  a row of the table above

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
 from gateway_tools.context import Context
-from gateway_tools.requests import Planned, RunRequest, planned
+from gateway_tools.requests import Planned, RunRequest, planned, to_quote
 from gateway_tools.tool import Tool
 
 NAME: Final = "quote"
@@ -64,7 +64,7 @@ def handle(context: Context, request: RunRequest) -> QuoteOutput:
 def quoted(context: Context, plan: Planned) -> QuoteOutput:
     """The plan's quote as a caller sees it."""
     payments = context.gateway.payments
-    quote = payments.quote(context.account_id, plan.priced, context.now)
+    quote = payments.quote(context.account_id, to_quote(context, plan), context.now)
     money = quote.money
     return QuoteOutput(
         quote_id=quote.id,

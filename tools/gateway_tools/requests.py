@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
@@ -53,17 +53,12 @@ def planned(context: Context, request: SimulationRequest) -> Planned:
         raise NothingToRunError
     model = context.gateway.model(context.account_id, request.fmu_id)
     run = plan(model, request, context.gateway.run_limits)
-    return Planned(run, _priced(context, request, run))
+    return Planned(run, Priced(physical_of(request), run.sha256, run.model.id, run.work_units))
 
 
-def _priced(context: Context, request: SimulationRequest, run: CanonicalRun) -> Priced:
-    request_sha256 = run.sha256
+def to_quote(context: Context, plan: Planned) -> Priced:
+    """What a quote is made for: it names an equal result that this account has already."""
+    sha256 = plan.priced.request_sha256
     with context.gateway.database.read() as db:
-        known = records.existing(db, context.account_id, request_sha256, context.kept_since)
-    return Priced(
-        request=physical_of(request),
-        request_sha256=request_sha256,
-        model_id=run.model.id,
-        work_units=run.work_units,
-        existing_result_id=known,
-    )
+        known = records.existing(db, context.account_id, sha256, context.kept_since)
+    return replace(plan.priced, existing_result_id=known)

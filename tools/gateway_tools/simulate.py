@@ -17,7 +17,7 @@ from gateway_tools.context import Context
 from gateway_tools.errors import failure_of
 from gateway_tools.exceptions import MixedRequestError, RunSettledError
 from gateway_tools.quote import QuoteOutput, quoted
-from gateway_tools.requests import Planned, RunRequest, physical_of, planned
+from gateway_tools.requests import Planned, RunRequest, physical_of, planned, to_quote
 from gateway_tools.tool import Tool
 
 NAME: Final = "simulate"
@@ -52,12 +52,12 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
     plan = planned(context, _asked(context, request))
     if request.quote_only:
         return _price(context, plan)
-    body = sha256_of({**plan.priced.request, "points": request.points})
-    repeated = _repeated(context, request, body)
+    new = _new_run(context, request, plan)
+    repeated = _repeated(context, new)
     known = repeated or _reusable(context, request, plan)
     if known is not None:
         return _from_store(context, request, plan, known, cached=repeated is None)
-    run_id = _admit(context, request, plan, body)
+    run_id = _admit(context, request, plan, new)
     trajectory = _run(context, plan, run_id)
     record = _deliver(context, plan, run_id, trajectory)
     return answer(context, plan.run, record, trajectory, request.points)
@@ -84,25 +84,39 @@ def _price(context: Context, plan: Planned) -> QuoteOutput:
 
 def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
     payments, now = context.gateway.payments, context.now
-    quote = payments.quote(context.account_id, plan.priced, now)
+    quote = payments.quote(context.account_id, to_quote(context, plan), now)
     return PaymentRequiredError(payments.require(quote, now))
 
 
-def _repeated(context: Context, request: SimulateInput, body: str) -> records.Record | None:
+def _new_run(context: Context, request: SimulateInput, plan: Planned) -> records.NewRun:
+    """What will be recorded; of the body only what an idempotency key stands for."""
+    key, body = request.idempotency_key, {**plan.priced.request, "points": request.points}
+    return records.NewRun(
+        account_id=context.account_id,
+        model_id=plan.run.model.id,
+        model_sha256=plan.run.model.sha256,
+        request_sha256=plan.priced.request_sha256,
+        idempotency_key=key,
+        body_sha256=None if key is None else sha256_of(body),
+    )
+
+
+def _repeated(context: Context, new: records.NewRun) -> records.Record | None:
     """The run that this idempotency key began."""
-    if request.idempotency_key is None:
+    if new.idempotency_key is None:
         return None
     with context.gateway.database.read() as db:
-        return records.repeated(db, context.account_id, request.idempotency_key, body)
+        return records.repeated(db, new)
 
 
 def _reusable(context: Context, request: SimulateInput, plan: Planned) -> records.Record | None:
     """An equal run of this account, where it is welcome."""
-    known = plan.priced.existing_result_id
-    if known is None or not request.reuse:
+    if not request.reuse:
         return None
+    account_id, since = context.account_id, context.kept_since
     with context.gateway.database.read() as db:
-        return records.find(db, context.account_id, known, context.kept_since)
+        known = records.existing(db, account_id, plan.priced.request_sha256, since)
+        return records.find(db, account_id, known, since) if known else None
 
 
 def _from_store(
@@ -117,17 +131,9 @@ def _from_store(
     return answer(context, plan.run, record, stored, request.points, cached=cached)
 
 
-def _admit(context: Context, request: SimulateInput, plan: Planned, body: str) -> str:
+def _admit(context: Context, request: SimulateInput, plan: Planned, new: records.NewRun) -> str:
     """Reserve what pays for the run and record the run, in one transaction."""
     run_id, now = records.new_id(), context.now
-    new = records.NewRun(
-        account_id=context.account_id,
-        model_id=plan.run.model.id,
-        model_sha256=plan.run.model.sha256,
-        request_sha256=plan.priced.request_sha256,
-        idempotency_key=request.idempotency_key,
-        body_sha256=body,
-    )
     if _begin(context, request, plan, run_id, new):
         return run_id
     if request.quote_id is not None:  # its webhook may have been lost
@@ -190,10 +196,11 @@ def _deliver(
 ) -> records.Record:
     now, made = context.now, provenance(plan.run, trajectory)
     with context.gateway.database.write() as db:
-        if not records.finish(db, run_id, made, now):
+        record = records.finish(db, run_id, made, now)
+        if record is None:
             raise RunSettledError
         context.gateway.payments.capture(db, run_id, now, trajectory.wall_ms)
-        return records.find(db, context.account_id, run_id, context.kept_since)
+    return record
 
 
 TOOL: Final = Tool(
