@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Final, Protocol
 
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _KEY: Final = re.compile(r"[a-z]+/[A-Za-z0-9_.-]*[A-Za-z0-9]")
 
 
@@ -44,16 +45,16 @@ class FolderBlobs:
     def put(self, key: str, data: bytes | memoryview) -> None:
         """Store durably, replacing what was there."""
         target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
+        temporary = target.with_name(f".{secrets.token_hex(8)}")
+        descriptor = _created(temporary)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(target)
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         _sync(target.parent)
 
@@ -73,6 +74,16 @@ class FolderBlobs:
             message = f"not a blob key: {key!r}"
             raise ValueError(message)
         return self._folder / key
+
+
+def _created(path: Path) -> int:
+    """A descriptor of a new file that only we may read; the first one makes the folder."""
+    try:
+        return os.open(path, _NEW, mode=0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sync(path.parent.parent)
+        return os.open(path, _NEW, mode=0o600)
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The database: SQLite or Postgres, one writer's and one reader's way in."""
+"""The database: SQLite or Postgres, two ways in for writers and one for readers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class DatabaseUnavailableError(Exception):
 
 
 class Database:
-    """One engine, and the two ways to use it.
+    """One engine, and the three ways to use it.
 
-    SQLite runs in WAL mode with foreign keys on and every commit synced: a write takes the one
+    SQLite runs in WAL mode with foreign keys on and every `write` synced: a write takes the one
     writer's lock at its start (BEGIN IMMEDIATE), a read takes none.
     """
 
@@ -31,6 +31,18 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; commits at the end, rolls back on an exception."""
         with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write_unsynced(self) -> Iterator[Connection]:
+        """A `write` whose commit isn't synced by itself: the next synced one covers it.
+
+        Everybody sees it at once, and it outlives the process, but when the machine (or Postgres)
+        dies before the next `write` it never was, as if the machine had died a moment earlier. For
+        a step that a `write` must follow before anybody outside relies on it.
+        """
+        unsynced = self.engine.connect().execution_options(synced=False)
+        with unsynced as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -68,7 +80,9 @@ def _engine(url: str) -> Engine:
         message = "only SQLite and Postgres are supported"
         raise DatabaseUnavailableError(message)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_pre_ping=True)
+        event.listen(engine, "begin", _begin_postgres)
+        return engine
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
     engine = create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
     event.listen(engine, "connect", _configure_sqlite)
@@ -83,5 +97,14 @@ def _configure_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  the 
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("read_only", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    level = "FULL" if options.get("synced", True) else "NORMAL"
+    if connection.info.get("synchronous", "FULL") != level:  # outside a transaction only
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
+    connection.exec_driver_sql("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    if not connection.get_execution_options().get("synced", True):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

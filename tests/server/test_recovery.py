@@ -10,6 +10,7 @@ import pytest
 from conftest import Running, running_gateway
 from doors.clients import Where
 from fmus import compiled
+from sqlalchemy import text
 
 from gateway_payments.accounts import Caller, find_caller
 from gateway_payments.audit import audit
@@ -17,6 +18,9 @@ from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_runs import records
 from gateway_simulation.request import SimulationRequest
+from gateway_simulation.run import CanonicalRun
+from gateway_simulation.runner import Simulator
+from gateway_simulation.trajectory import Trajectory
 from gateway_storage.blobs import BlobNotFoundError
 from gateway_tools.context import Context, Door
 from gateway_tools.requests import planned
@@ -83,6 +87,36 @@ def _begin_and_die(gateway: Running, caller: Caller, quote: str) -> None:
             db, caller, run_id, plan.priced, quote_id=quote, now=system.clock()
         )
         records.begin(db, run_id, new, before)
+
+
+def test_an_admission_that_a_crash_takes_back_delivers_nothing_and_costs_nothing(
+    paid_gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = paid_gateway.account()
+    give(paid_gateway, caller_of(paid_gateway, where), "taken back")
+    database = paid_gateway.embedded.gateway.database
+    run = Simulator.run
+
+    def crashing(self: Simulator, asked: CanonicalRun) -> Trajectory:
+        """Postgres dies during the run, and with it what was committed but not synced."""
+        with database.write() as db:
+            db.execute(text("DELETE FROM runs WHERE state = 'running'"))
+            db.execute(text("DELETE FROM usage WHERE outcome = 'running'"))
+            back = "UPDATE entitlements SET state = 'issued', run_id = NULL"
+            db.execute(text(f"{back} WHERE state = 'reserved'"))
+        return run(self, asked)
+
+    with paid_gateway.http(where) as http:
+        quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
+        http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        with monkeypatch.context() as patched:
+            patched.setattr(Simulator, "run", crashing)
+            lost = http.post("/simulate", json={"quote_id": quote})
+        assert (lost.status_code, lost.json()["code"]) == (503, "runner_lost")
+        assert http.get("/usage").json()["usage"] == []
+        assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
+    with database.read() as db:
+        assert not audit(db)
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import signal
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from textwrap import dedent
+from typing import Any, Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 import gateway_server.compose  # noqa: F401  defines every table
 from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
 from gateway_storage.database import Database, DatabaseUnavailableError, normalised
 from gateway_storage.migrate import SCHEMA, SchemaTooNewError, migrate, schema_of
+
+_NORMAL: Final = 1  # SQLite's numbers
+_FULL: Final = 2
 
 
 @pytest.fixture
@@ -62,6 +72,32 @@ def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 0
 
 
+def test_every_transaction_is_synced_but_one_that_asks_not_to_be(database: Database) -> None:
+    def synchronous(transaction: AbstractContextManager[Connection]) -> Any:  # noqa: ANN401
+        with transaction as db:
+            return db.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    ways = (database.write, database.write_unsynced, database.write, database.read)
+    assert [synchronous(way()) for way in ways] == [_FULL, _NORMAL, _FULL, _FULL]
+
+
+def test_an_unsynced_write_outlives_a_killed_process(database: Database, tmp_path: Path) -> None:
+    migrate(database)
+    script = """
+        import os, signal, sys
+        from sqlalchemy import text
+        from gateway_storage.database import Database
+        with Database(sys.argv[1]).write_unsynced() as db:
+            db.execute(text("INSERT INTO accounts (id, created_at) VALUES ('acc_x', '2026-01-01')"))
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    url = f"sqlite:///{tmp_path}/gateway.sqlite3"
+    killed = subprocess.run([sys.executable, "-c", dedent(script), url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with database.read() as db:
+        assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 1
+
+
 @pytest.mark.parametrize("url", ["postgres://u@h/d", "postgresql://u@h/d"])
 def test_postgres_urls_of_any_spelling_mean_psycopg(url: str) -> None:
     assert normalised(url) == "postgresql+psycopg://u@h/d"
@@ -85,6 +121,12 @@ def test_a_blob_is_replaced_whole_and_leaves_no_temporary_file(tmp_path: Path) -
     blobs.delete("results/a.parquet")
     with pytest.raises(BlobNotFoundError):
         blobs.get("results/a.parquet")
+
+
+def test_a_blob_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    FolderBlobs(tmp_path / "new").put("results/a.parquet", b"numbers")
+    mode = (tmp_path / "new/results/a.parquet").stat().st_mode
+    assert stat.S_IMODE(mode) == stat.S_IRUSR | stat.S_IWUSR
 
 
 @pytest.mark.parametrize("key", ["../x", "results/../../x", "/etc/passwd", "results/", "a/b/c", ""])

@@ -146,9 +146,15 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, new: records
 def _begin(
     context: Context, request: SimulateInput, plan: Planned, run_id: str, new: records.NewRun
 ) -> bool:
-    """One transaction; False where nothing was given that pays."""
+    """One transaction; False where nothing was given that pays.
+
+    It isn't synced by itself: nothing leaves this process on its strength before `_deliver` or
+    `_fail`, which are, and sync it too. Should the machine die in between, neither a run nor a
+    reservation was ever there: what was paid is unspent, and nobody has seen a result. Where only
+    the database loses it (a crash of Postgres), `_deliver` finds no run and delivers nothing.
+    """
     now = context.now
-    with context.gateway.database.write() as db:
+    with context.gateway.database.write_unsynced() as db:
         records.refuse_repeated(db, new)  # before a token is looked at: it may be that run's own
         admission = context.gateway.payments.admit(
             db,
