@@ -65,7 +65,15 @@ def mcp_server(version: str, context_of: Callable[[Request], Context]) -> Server
         on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
+        get_tool_input_schema=_no_headers,
     )
+
+
+def _no_headers(_: str) -> None:
+    """The schema whose arguments travel in headers too: no tool has any, so nothing is checked.
+
+    Left out, the SDK would list and serialise all tools for each call to find that out.
+    """
 
 
 def _published(tool: Tool[Any]) -> types.Tool:

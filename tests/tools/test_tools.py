@@ -26,5 +26,11 @@ def test_schemas_are_objects_without_noise(tool: Tool[Any]) -> None:
         assert "title" not in schema
 
 
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+def test_no_argument_travels_in_a_header(tool: Tool[Any]) -> None:
+    """The MCP door relies on it: see `_no_headers` there."""
+    assert "x-mcp-header" not in json.dumps(tool.input_schema)
+
+
 def test_only_paying_is_marked_as_destructive() -> None:
     assert [tool.name for tool in TOOLS.values() if tool.destructive] == ["pay"]
