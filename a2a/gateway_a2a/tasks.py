@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
 from a2a.server.context import ServerCallContext
@@ -16,32 +15,26 @@ _ALL_BYTES: Final = 64 * 2**20
 _ALL_TASKS: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """How much a task takes, and whose it is."""
-
-    size: int
-    owner: str
-
-
 class BoundedTasks(TaskStore):
     """The SDK's store in memory, with bounds in bytes and number. Files sent are not kept."""
 
     def __init__(self) -> None:
         self._tasks = InMemoryTaskStore(owner_resolver=_owner)
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._all = _Sizes()
+        self._own: dict[str, _Sizes] = {}
+        self._owners: dict[str, str] = {}
         self._lock = threading.Lock()
 
     async def save(self, task: Task, context: ServerCallContext) -> None:
         """Keep the task without the files that came with its messages; forget the oldest."""
-        lean = _without_files(task)
+        lean, owner = _without_files(task), _owner(context)
         await self._tasks.save(lean, context)
         with self._lock:
-            self._kept[task.id] = _Kept(lean.ByteSize(), _owner(context))
-            self._kept.move_to_end(task.id)
-            forgotten = self._over(_owner(context))
-        for task_id, kept in forgotten:
-            await self._tasks.delete(task_id, ServerCallContext(state={"owner": kept.owner}))
+            self._forget(task.id)
+            self._note(task.id, owner, lean.ByteSize())
+            forgotten = self._over(owner)
+        for task_id, whose in forgotten:
+            await self._tasks.delete(task_id, ServerCallContext(state={"owner": whose}))
 
     async def get(self, task_id: str, context: ServerCallContext) -> Task | None:
         """The caller's task of that id."""
@@ -54,25 +47,55 @@ class BoundedTasks(TaskStore):
     async def delete(self, task_id: str, context: ServerCallContext) -> None:
         """Forget the caller's task."""
         with self._lock:
-            self._kept.pop(task_id, None)
+            if self._owners.get(task_id) == _owner(context):
+                self._forget(task_id)
         await self._tasks.delete(task_id, context)
 
-    def _over(self, owner: str) -> tuple[tuple[str, _Kept], ...]:
-        """Take out the oldest tasks until all bounds hold; the newest one always stays."""
-        forgotten = []
-        own = [task_id for task_id, kept in self._kept.items() if kept.owner == owner]
-        own_bytes = sum(self._kept[task_id].size for task_id in own)
-        for task_id in own[:-1]:
-            if own_bytes <= _ACCOUNT_BYTES:
-                break
-            own_bytes -= self._kept[task_id].size
-            forgotten.append((task_id, self._kept.pop(task_id)))
-        all_bytes = sum(kept.size for kept in self._kept.values())
-        while len(self._kept) > 1 and (all_bytes > _ALL_BYTES or len(self._kept) > _ALL_TASKS):
-            task_id, kept = self._kept.popitem(last=False)
-            all_bytes -= kept.size
-            forgotten.append((task_id, kept))
+    def _over(self, owner: str) -> tuple[tuple[str, str], ...]:
+        """Take out the oldest tasks until all bounds hold, with their owners; the newest stays."""
+        own, everybody, forgotten = self._own[owner], self._all, []
+        while len(own) > 1 and own.total > _ACCOUNT_BYTES:
+            forgotten.append((own.oldest, self._forget(own.oldest)))
+        while len(everybody) > 1 and (everybody.total > _ALL_BYTES or len(everybody) > _ALL_TASKS):
+            forgotten.append((everybody.oldest, self._forget(everybody.oldest)))
         return tuple(forgotten)
+
+    def _note(self, task_id: str, owner: str, size: int) -> None:
+        self._owners[task_id] = owner
+        self._all.add(task_id, size)
+        self._own.setdefault(owner, _Sizes()).add(task_id, size)
+
+    def _forget(self, task_id: str) -> str:
+        """Whose task it was; nobody's where it wasn't known."""
+        owner = self._owners.pop(task_id, "")
+        if owner:
+            self._all.remove(task_id)
+            self._own[owner].remove(task_id)
+            if not len(self._own[owner]):
+                del self._own[owner]
+        return owner
+
+
+class _Sizes:
+    """Tasks with what each takes [bytes], oldest first; the sum is always known."""
+
+    def __init__(self) -> None:
+        self._by_task: OrderedDict[str, int] = OrderedDict()
+        self.total = 0
+
+    def __len__(self) -> int:
+        return len(self._by_task)
+
+    @property
+    def oldest(self) -> str:
+        return next(iter(self._by_task))
+
+    def add(self, task_id: str, size: int) -> None:
+        self._by_task[task_id] = size
+        self.total += size
+
+    def remove(self, task_id: str) -> None:
+        self.total -= self._by_task.pop(task_id)
 
 
 def _owner(context: ServerCallContext) -> str:

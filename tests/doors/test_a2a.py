@@ -124,6 +124,19 @@ def test_tasks_are_bounded_and_hold_no_files() -> None:
     assert text == "(a file of 1048576 bytes)"
 
 
+def test_the_oldest_task_goes_whoever_has_it_and_only_its_owner_deletes_it() -> None:
+    async def fill() -> list[int]:
+        store = BoundedTasks()
+        ada, eve = (ServerCallContext(state={"owner": name}) for name in ("ada", "eve"))
+        for i in range(5_000):
+            await store.save(Task(id=f"task{i}"), ada)
+        await store.delete("task4999", eve)
+        await store.save(Task(id="newest"), eve)
+        return [(await store.list(ListTasksRequest(), who)).total_size for who in (ada, eve)]
+
+    assert anyio.run(fill) == [4_999, 1]
+
+
 def test_anothers_task_does_not_exist(free_gateway: Running, door: A2A) -> None:
     task = door.portal.call(door.agent.call, "quote", RUN)
     with open_door("a2a_jsonrpc", free_gateway.account()) as stranger:
