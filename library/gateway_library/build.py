@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway_library.compiler import compile_library, find_compiler, this_machine
 from gateway_library.descriptions import build_description, header, model_description, token
 from gateway_library.sources import FMI_VERSIONS, FmiVersion, ModelSource, read_models
+from gateway_simulation import compiler as c_compiler
+from gateway_simulation.compiler import compile_library, find_compiler, this_machine
 
 INDEX: Final = "index.json"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
@@ -110,7 +111,7 @@ def build_library(models: Path, output: Path) -> BuildReport:
 
 def _recipe() -> str:
     """What decides, besides the sources, which bytes come out and what the index says of them."""
-    own = (Path(__file__), Path(__file__).with_name("compiler.py"))
+    own = (Path(__file__), Path(c_compiler.__file__))
     text = b"\0".join(path.read_bytes() for path in own) + repr(this_machine()).encode()
     return hashlib.sha256(text).hexdigest()
 

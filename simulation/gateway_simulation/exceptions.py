@@ -196,6 +196,18 @@ class ModelFailedError(RunError):
     models_fault = True
 
 
+class ModelNotLoadableError(RunError):
+    """The model's library can't be loaded, or lacks a function. `details`: function, reason."""
+
+    models_fault = True
+
+
+class ModelNotInstantiatedError(RunError):
+    """The model made no instance, for instance for a wrong GUID. `details`: function, log."""
+
+    models_fault = True
+
+
 class ModelTerminatedError(RunError):
     """The model asked to end the simulation before its first point. `details`: time, log."""
 

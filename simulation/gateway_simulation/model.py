@@ -159,7 +159,8 @@ class Model:
     """A model ready to run: `folder` holds the extracted FMU and is only ever read.
 
     `sha256` is the archive's; `source_sha256` that of a library model's sources, whose build may
-    differ from machine to machine while the physics doesn't.
+    differ from machine to machine while the physics doesn't. `resets` says that fmiReset was seen
+    to restore it, so that many runs may share one instance.
     """
 
     id: str
@@ -167,6 +168,7 @@ class Model:
     folder: Path
     description: ModelDescription
     source_sha256: str | None = None
+    resets: bool = False
 
     @property
     def identity(self) -> str:

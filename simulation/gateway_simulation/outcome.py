@@ -1,11 +1,10 @@
-"""What became of a run: the process's end and the block it left, read with distrust."""
+"""What became of an order: how its process ended and the block it left, read with distrust."""
 
 from __future__ import annotations
 
-import json
 import math
 import signal
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from gateway_simulation import exceptions as e
 from gateway_simulation import layout
-from gateway_simulation.layout import Status
+from gateway_simulation.layout import MAGIC, MAX_EVENTS, Quantity, Status
 from gateway_simulation.order import Order
 from gateway_simulation.run import CanonicalRun
 from gateway_simulation.shared import SharedBlock
@@ -21,7 +20,6 @@ from gateway_simulation.trajectory import Samples, Trajectory
 
 _LOG_LINES: Final = 20
 _LINE_LENGTH: Final = 300
-_TEXT_LENGTH: Final = 500
 _NEARLY_ALL_MEMORY: Final = 0.8
 
 _FAILURES: Final[dict[Status, tuple[type[e.RunError], str]]] = {
@@ -33,165 +31,208 @@ _FAILURES: Final[dict[Status, tuple[type[e.RunError], str]]] = {
     Status.NON_FINITE: (e.NonFiniteValueError, "a value became NaN or infinite"),
     Status.TOO_MANY_EVENTS: (e.TooManyEventsError, "the run has more events than fit a result"),
     Status.ENGINE_FAILED: (e.EngineFailedError, "the engine failed"),
+    Status.LOAD_FAILED: (e.ModelNotLoadableError, "the model's library can't be loaded"),
+    Status.INSTANTIATION_FAILED: (e.ModelNotInstantiatedError, "the model refuses to start"),
+}
+_BOUNDS: Final = {
+    Status.EVENT_ITERATION: "iterations",
+    Status.STEP_REFUSED: "step",
+    Status.TOO_MANY_EVENTS: "limit",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How the process of a run ended, as the zygote saw it."""
+    """How the process of an order ended, as the zygote saw it."""
 
     signal: int | None
     exit_status: int | None
     timed_out: bool
     peak_bytes: int
     timeout_s: float
+    memory_mb: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether it ended by itself and without complaint."""
+        return self.signal is None and self.exit_status == 0 and not self.timed_out
 
 
-def read_result(  # noqa: PLR0913, PLR0917 - all that is known of a run
-    run: CanonicalRun,
-    work: Order,
-    evidence: Evidence,
-    result: SharedBlock,
-    log: SharedBlock,
-    memory_mb: int,
-) -> Trajectory:
-    """The trajectory that the process left in `result`. Raises RunError for any other end."""
-    if evidence.timed_out or evidence.signal == signal.SIGXCPU:
-        msg = f"the run took longer than {evidence.timeout_s:g} s"
-        raise e.RunTimeoutError(msg, {"timeout_s": evidence.timeout_s})
-    magic, code, length, rows, events = layout.HEADER.unpack(result.read(0, layout.HEADER.size))
-    finished = magic == layout.MAGIC and evidence.signal is None and evidence.exit_status == 0
-    if not finished:
-        raise _died(evidence, log, memory_mb)
-    message = _message(result, length)
-    if code != Status.OK:
-        raise _failed(code, message, evidence, log, memory_mb)
-    time, values, met = _numbers(work, result, rows, events)
-    ended = message.get("terminated_at")
-    terminated_at = float(ended) if isinstance(ended, (int, float)) else None
-    return Trajectory(
-        time=time,
-        names=run.outputs,
-        values=values,
-        units={column.name: column.variable.unit for column in run.columns},
-        discrete=frozenset(c.name for c in run.columns if not c.variable.continuous),
-        events=met,
-        statistics=_statistics(message),
-        warnings=run.warnings + _early_end(terminated_at),
-        terminated_at=terminated_at,
-    )
+class Outcome:
+    """The block that the process of an order left, and how it ended.
+
+    `runs` is how many runs have an outcome; those after them were not begun, or died with the
+    process.
+    """
+
+    def __init__(
+        self, order: Order, evidence: Evidence, result: SharedBlock, output: SharedBlock
+    ) -> None:
+        self._order = order
+        self._evidence = evidence
+        self._result = result
+        self._output = output
+        head = layout.RESULT.unpack(result.read(0, layout.RESULT.size))
+        self._messages = int(head["messages"])
+        size = len(order.runs) * layout.RUN.size
+        self._records = result.read(layout.RUNS_OFFSET, size)
+        ended = 0
+        while ended < len(order.runs) and self._record(ended)["magic"] == MAGIC:
+            ended += 1
+        complete = head["magic"] == MAGIC and evidence.clean
+        lone = len(order.runs) == 1
+        self.runs = 0 if lone and not complete else ended
+        self.died = not complete
+
+    def trajectory(self, run: CanonicalRun, index: int) -> Trajectory:
+        """The trajectory of the run at `index`. Raises RunError for any other end."""
+        if index >= self.runs:
+            raise self._death()
+        record = self._record(index)
+        if record["status"] != Status.OK:
+            raise self._failure(run, record)
+        time, values, events = self._numbers(record)
+        ended = float(record["time"]) if record["terminated"] else None
+        statistics = {
+            "steps": record["steps"],
+            "rhs_evaluations": record["evaluations"],
+            "events": record["events"],
+        }
+        if run.mode == "co_simulation":
+            del statistics["rhs_evaluations"]
+        return Trajectory(
+            time=time,
+            names=run.outputs,
+            values=values,
+            units={column.name: column.variable.unit for column in run.columns},
+            discrete=frozenset(c.name for c in run.columns if not c.variable.continuous),
+            events=events,
+            statistics=statistics,
+            warnings=run.warnings + _early_end(ended),
+            terminated_at=ended,
+        )
+
+    def _record(self, index: int) -> dict[str, Any]:
+        return layout.RUN.unpack(self._records, index * layout.RUN.size)
+
+    def _numbers(self, record: dict[str, Any]) -> tuple[Samples, Samples, tuple[float, ...]]:
+        """Time, values and events: counted, finite and in order, or not taken."""
+        order = self._order
+        width = 1 + order.n_columns
+        rows, first = record["rows"], record["first_row"]
+        events, first_event = min(record["events"], MAX_EVENTS), record["first_event"]
+        if not 1 <= rows <= order.row_capacity - first:
+            msg = "more rows than there is room for, or none"
+            raise _invalid(msg)
+        if events > order.event_capacity - first_event:
+            msg = "more events than there is room for"
+            raise _invalid(msg)
+        rows_offset = layout.rows_offset(len(order.runs), order.event_capacity)
+        block = self._floats(rows_offset, first * width, rows * width).reshape(rows, width)
+        met = self._floats(layout.events_offset(len(order.runs)), first_event, events)
+        time = np.ascontiguousarray(block[:, 0])
+        if not (np.all(np.isfinite(block)) and np.all(np.isfinite(met))):
+            msg = "values that are not finite"
+            raise _invalid(msg)
+        if np.any(np.diff(time) < 0) or not math.isclose(time[0], order.start, abs_tol=1e-300):
+            msg = "times out of order"
+            raise _invalid(msg)
+        return time, np.asfortranarray(block[:, 1:]), tuple(met.tolist())
+
+    def _floats(self, offset: int, first: int, count: int) -> Samples:
+        return np.frombuffer(self._result.read(offset + 8 * first, 8 * count), dtype="<f8")
+
+    def _death(self) -> e.RunError:
+        """The process ended without saying what became of the run."""
+        seen = self._evidence
+        if seen.timed_out or seen.signal == signal.SIGXCPU:
+            msg = f"the run took longer than {seen.timeout_s:g} s"
+            return e.RunTimeoutError(msg, {"timeout_s": seen.timeout_s})
+        if seen.signal == signal.SIGKILL or self._memory_was_short:
+            return self._out_of_memory()
+        if seen.signal is not None:
+            name = signal.Signals(seen.signal).name
+            msg = f"the model crashed ({name})"
+            return e.ModelCrashedError(msg, {"signal": name, "log": self._log()})
+        msg = "the model's code ended its process"
+        details = {"exit_status": seen.exit_status, "log": self._log()}
+        return e.ModelExitedError(msg, details)
+
+    def _failure(self, run: CanonicalRun, record: dict[str, Any]) -> e.RunError:
+        """The engine said why it stopped."""
+        if record["status"] not in set(Status):
+            return _invalid("an unknown status")
+        status = Status(record["status"])
+        short = status is Status.MODEL_FAILED and self._memory_was_short
+        if status is Status.OUT_OF_MEMORY or short:
+            return self._out_of_memory()
+        kind, text = _FAILURES[status]
+        time = float(record["time"])
+        known = math.isfinite(time)
+        details = _details(run, status, record) | ({"time": time} if known else {})
+        details["log"] = self._log()
+        return kind(f"{text} at {time:g} s" if known else text, details)
+
+    def _out_of_memory(self) -> e.OutOfMemoryError:
+        memory_mb = self._evidence.memory_mb
+        msg = f"the run needed more than {memory_mb} MB"
+        return e.OutOfMemoryError(msg, {"memory_mb": memory_mb})
+
+    @property
+    def _memory_was_short(self) -> bool:
+        """Models seldom say that they got no memory: they crash. Having had nearly all tells it."""
+        seen = self._evidence
+        return seen.peak_bytes > _NEARLY_ALL_MEMORY * seen.memory_mb * 2**20
+
+    def _log(self) -> list[str]:
+        """The model's last messages; where it sent none, what it printed."""
+        count = layout.LOG_LINES
+        ring = self._result.read(layout.LOG_OFFSET, count * layout.LOG_LENGTH)
+        kept = range(max(0, self._messages - count), self._messages)
+        lines = [_text(ring, i % count * layout.LOG_LENGTH, layout.LOG_LENGTH) for i in kept]
+        if not lines:
+            printed = self._output.read(0, layout.OUTPUT_BYTES).rstrip(b"\0")
+            lines = printed.decode("utf-8", "replace").splitlines()
+        return [_plain(line, _LINE_LENGTH) for line in lines[-_LOG_LINES:]]
 
 
-def _died(evidence: Evidence, log: SharedBlock, memory_mb: int) -> e.RunError:
-    """The process ended without saying that it was done."""
-    lines = _log_lines(log)
-    if evidence.signal == signal.SIGKILL or _memory_was_short(evidence, memory_mb):
-        return _out_of_memory(memory_mb)
-    if evidence.signal is not None:
-        name = signal.Signals(evidence.signal).name
-        msg = f"the model crashed ({name})"
-        return e.ModelCrashedError(msg, {"signal": name, "log": lines})
-    msg = "the model's code ended its process"
-    return e.ModelExitedError(msg, {"exit_status": evidence.exit_status, "log": lines})
+def _details(run: CanonicalRun, status: Status, record: dict[str, Any]) -> dict[str, object]:
+    """What a failure's record says, as far as it says something."""
+    details: dict[str, object] = {}
+    for name in ("function", "reason"):
+        text = _plain(_text(record[name], 0, len(record[name])), len(record[name]))
+        if text:
+            details[name] = text
+    if record["fmi_status"]:
+        details["fmi_status"] = record["fmi_status"]
+    if status in _BOUNDS and math.isfinite(record["bound"]):
+        details[_BOUNDS[status]] = record["bound"]
+    if record["quantity"]:
+        details["variable"] = _variable(run, record["quantity"], record["index"])
+    return details
 
 
-def _failed(
-    code: int, message: Mapping[str, Any], evidence: Evidence, log: SharedBlock, memory_mb: int
-) -> e.RunError:
-    """The engine said why it stopped."""
-    if code == Status.OUT_OF_MEMORY:
-        return _out_of_memory(memory_mb)
-    if code == Status.MODEL_FAILED and _memory_was_short(evidence, memory_mb):
-        return _out_of_memory(memory_mb)
-    if code not in set(_FAILURES):
-        return _invalid("an unknown status")
-    kind, text = _FAILURES[Status(code)]
-    details = _plain(message.get("details"))
-    lines = message.get("log")
-    details["log"] = (
-        [_line(str(line)) for line in lines[-_LOG_LINES:]]
-        if isinstance(lines, list) and lines
-        else _log_lines(log)
-    )
-    when = details.get("time")
-    return kind(f"{text} at {when:g} s" if isinstance(when, float) else text, details)
-
-
-def _out_of_memory(memory_mb: int) -> e.OutOfMemoryError:
-    msg = f"the run needed more than {memory_mb} MB"
-    return e.OutOfMemoryError(msg, {"memory_mb": memory_mb})
-
-
-def _memory_was_short(evidence: Evidence, memory_mb: int) -> bool:
-    """Models seldom say that they got no memory: they crash. Having had nearly all tells it."""
-    return evidence.peak_bytes > _NEARLY_ALL_MEMORY * memory_mb * 2**20
-
-
-def _message(result: SharedBlock, length: int) -> dict[str, Any]:
-    if length > layout.MESSAGE_BYTES:
-        msg = "a message longer than its place"
-        raise _invalid(msg)
-    try:
-        message = json.loads(result.read(layout.MESSAGE_OFFSET, length))
-    except ValueError as error:
-        msg = "a message that is no JSON"
-        raise _invalid(msg) from error
-    if not isinstance(message, dict):
-        msg = "a message of the wrong shape"
-        raise _invalid(msg)
-    return message
-
-
-def _numbers(
-    work: Order, result: SharedBlock, rows: int, events: int
-) -> tuple[Samples, Samples, tuple[float, ...]]:
-    """Time, values and events: counted, finite and in order, or not taken."""
-    width = 1 + len(work.probes)
-    if not 1 <= rows <= work.capacity or events > layout.MAX_EVENTS:
-        msg = "more rows than there is room for, or none"
-        raise _invalid(msg)
-    block = np.frombuffer(result.read(layout.ROWS_OFFSET, 8 * rows * width), dtype="<f8")
-    block = block.reshape(rows, width)
-    met = np.frombuffer(result.read(layout.EVENTS_OFFSET, 8 * events), dtype="<f8")
-    time = np.ascontiguousarray(block[:, 0])
-    if not (np.all(np.isfinite(block)) and np.all(np.isfinite(met))):
-        msg = "values that are not finite"
-        raise _invalid(msg)
-    if np.any(np.diff(time) < 0) or not math.isclose(time[0], work.start_time, abs_tol=1e-300):
-        msg = "times out of order"
-        raise _invalid(msg)
-    values = np.asfortranarray(block[:, 1:])
-    return time, values, tuple(float(t) for t in met)
+def _variable(run: CanonicalRun, quantity: int, index: int) -> str:
+    names: Sequence[str] = run.model.description.states
+    kind = "state"
+    match quantity:
+        case Quantity.COLUMN:
+            names, kind = run.outputs, "column"
+        case Quantity.TIME:
+            return "time"
+    name = names[index] if index < len(names) else f"{kind} {index + 1}"
+    return f"der({name})" if quantity == Quantity.DERIVATIVE else name
 
 
 def _early_end(when: float | None) -> tuple[str, ...]:
     return () if when is None else (f"the model itself ended the simulation at {when:g} s",)
 
 
-def _statistics(message: Mapping[str, Any]) -> dict[str, int]:
-    found = message.get("statistics")
-    if not isinstance(found, dict):
-        return {}
-    return {str(k)[:50]: v for k, v in list(found.items())[:20] if isinstance(v, int)}
+def _text(data: bytes, offset: int, length: int) -> str:
+    return data[offset : offset + length].split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def _plain(details: object) -> dict[str, object]:
-    """Details as far as they are plain: the FMU shares memory with what wrote them."""
-    if not isinstance(details, dict):
-        return {}
-    return {
-        str(name)[:50]: _line(value, _TEXT_LENGTH) if isinstance(value, str) else value
-        for name, value in list(details.items())[:20]
-        if value is None or isinstance(value, (str, int, float))
-    }
-
-
-def _log_lines(log: SharedBlock) -> list[str]:
-    text = log.read(0, layout.LOG_BYTES).rstrip(b"\0").decode("utf-8", "replace")
-    return [_line(line) for line in text.splitlines()[-_LOG_LINES:]]
-
-
-def _line(text: str, length: int = _LINE_LENGTH) -> str:
+def _plain(text: str, length: int) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:length])
 
 

@@ -56,7 +56,7 @@ def plan(model: Model, request: SimulationRequest, limits: RunLimits) -> Canonic
     run = CanonicalRun(
         model=model,
         mode=solving.mode,
-        engine="fmpy",
+        engine=solving.engine,
         solver=solving.solver,
         relative_tolerance=solving.relative_tolerance,
         step_size=solving.step_size,

@@ -129,8 +129,8 @@ class SimulationRequest(BaseModel):
     engine: str = Field(
         default="auto",
         max_length=20,
-        description="What runs the model",
-        json_schema_extra={"enum": ["auto", "fmpy"]},
+        description="What runs the model: auto is the native core where it works, else FMPy",
+        json_schema_extra={"enum": ["auto", "native", "fmpy"]},
     )
     check_accuracy: bool = Field(
         default=False,

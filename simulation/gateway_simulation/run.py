@@ -11,9 +11,9 @@ from gateway_simulation.kpis import Kpi
 from gateway_simulation.model import Kind, Model, Scalar, Variable
 
 SolverName = Literal["cvode", "euler", "rk4"]
-Engine = Literal["fmpy"]
+Engine = Literal["native", "fmpy"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Part of every hash: raised whenever the same request may give other numbers."""
 
 

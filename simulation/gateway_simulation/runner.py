@@ -12,31 +12,35 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from gateway_simulation import layout, order
+from gateway_simulation import layout, native, order
 from gateway_simulation.exceptions import (
     BusyError,
+    RunError,
     RunnerLostError,
     RunTimeoutError,
     SimulatorClosedError,
 )
 from gateway_simulation.launch import order_for
-from gateway_simulation.outcome import Evidence, read_result
-from gateway_simulation.run import CanonicalRun
+from gateway_simulation.outcome import Evidence, Outcome
+from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
+from gateway_simulation.solvers import preferred_engine
 from gateway_simulation.trajectory import Trajectory
 from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
 _FINER: Final = 0.1
 _MOST_WAITING: Final = 32
+_MOST_RUNS: Final = 10_000
+_SHARD_VALUES: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Simulator:
         self._queue = threading.Lock()
         self._waiting = 0
         self._lock = threading.Lock()
-        self._worker: Worker | None = None
+        self._workers: dict[Engine, Worker] = {}
         self._closed = False
 
     @property
@@ -74,7 +78,7 @@ class Simulator:
 
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
-        self._current_worker()
+        self._current_worker(preferred_engine())
 
     def run(self, run: CanonicalRun) -> Trajectory:
         """The trajectory of `run`, and of its finer twin where that is asked for.
@@ -82,22 +86,37 @@ class Simulator:
         Raises RunError: each way to fail has its class, BusyError where no core came free. With
         `check_accuracy` both runs share the time that one may take.
         """
+        (found,) = self.run_all([run])
+        if isinstance(found, RunError):
+            raise found
+        return found
+
+    def run_all(
+        self, runs: Sequence[CanonicalRun], timeout_s: float | None = None
+    ) -> list[Trajectory | RunError]:
+        """What `run` would answer or raise for each of `runs`, bit for bit, but much quicker.
+
+        They may differ in the values of their start values only, and share one process as long as
+        it lasts: it is started anew after a run that failed. All of them together may take
+        `timeout_s` [s], by default what one may take; those that come too late get RunTimeoutError.
+        Raises BusyError where no core came free.
+        """
+        _check_alike(runs)
+        patience = self._bounds.timeout_s if timeout_s is None else timeout_s
         with self._slot():
-            begun = time.monotonic()
-            trajectory = self._once(run, self._bounds.timeout_s)
-            if run.check_accuracy:
-                left = self._bounds.timeout_s - (time.monotonic() - begun)
-                if left <= 0:
-                    raise _timeout(self._bounds.timeout_s)
-                trajectory = replace(trajectory, accuracy=self._once(finer(run), left))
-            return trajectory
+            deadline = time.monotonic() + patience
+            found = self._until(deadline, runs)
+            if runs and runs[0].check_accuracy:
+                finest = self._until(deadline, [finer(run) for run in runs])
+                found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
+            return found
 
     def close(self) -> None:
-        """End the worker and every run in it; nothing stays behind. Later runs are refused."""
+        """End the workers and every run in them; nothing stays behind. Later runs are refused."""
         with self._lock:
             self._closed = True
-            worker, self._worker = self._worker, None
-        if worker is not None:
+            workers, self._workers = list(self._workers.values()), {}
+        for worker in workers:
             worker.close()
 
     @contextmanager
@@ -123,29 +142,45 @@ class Simulator:
             with self._queue:
                 self._waiting -= 1
 
-    def _once(self, run: CanonicalRun, timeout_s: float) -> Trajectory:
-        work = order_for(run)
-        worker = self._current_worker()
-        size = layout.size(work.capacity, len(work.probes))
+    def _until(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
+        """The outcomes of `runs`, process after process, as far as the time lasts."""
+        found: list[Trajectory | RunError] = []
+        while len(found) < len(runs):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                error = _timeout(self._bounds.timeout_s)
+                return [*found, *[error] * (len(runs) - len(found))]
+            shard = runs[len(found) : len(found) + _shard(runs[0])]
+            found += self._process(shard, left)
+        return found
+
+    def _process(
+        self, runs: Sequence[CanonicalRun], timeout_s: float
+    ) -> list[Trajectory | RunError]:
+        """The outcomes of the first of `runs`, at least one, in one process."""
+        work = order_for(runs)
+        engine = runs[0].engine
+        worker = self._current_worker(engine)
         with (
-            SharedBlock("order", order.to_json(work)) as ordered,
-            SharedBlock("result", size) as result,
-            SharedBlock("log", layout.LOG_BYTES) as log,
+            SharedBlock("order", order.pack(work)) as ordered,
+            SharedBlock("result", work.result_size) as result,
+            SharedBlock("output", layout.OUTPUT_BYTES) as output,
             worker.folder() as folder,
         ):
             begun = time.monotonic()
             evidence = self._await(
                 worker,
-                (ordered.descriptor, result.descriptor, log.descriptor),
+                (ordered.descriptor, result.descriptor, output.descriptor),
                 folder,
                 timeout_s,
             )
-            wall_ms = (time.monotonic() - begun) * 1000
-            return replace(
-                read_result(run, work, evidence, result, log, self._bounds.memory_mb),
-                wall_ms=wall_ms,
-                engine=_engine(run, self.tier),
-            )
+            outcome = Outcome(work, evidence, result, output)
+            count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
+            made = {
+                "wall_ms": (time.monotonic() - begun) * 1000 / count,
+                "engine": _provenance(runs[0], self.tier),
+            }
+            return [_outcome(outcome, run, i, made) for i, run in enumerate(runs[:count])]
 
     def _await(
         self, worker: Worker, descriptors: tuple[int, int, int], folder: Path, timeout_s: float
@@ -174,26 +209,27 @@ class Simulator:
                 raise SimulatorClosedError(msg)
             msg = "the process that runs models was lost during the run"
             raise RunnerLostError(msg)
-        return Evidence(**json.loads(told), timeout_s=self._bounds.timeout_s)
+        bounds = self._bounds
+        return Evidence(**json.loads(told), timeout_s=bounds.timeout_s, memory_mb=bounds.memory_mb)
 
-    def _current_worker(self) -> Worker:
+    def _current_worker(self, engine: Engine) -> Worker:
         with self._lock:
             if self._closed:
                 msg = "the simulator is closed"
                 raise SimulatorClosedError(msg)
-            if self._worker is None or not self._worker.alive:
-                if self._worker is not None:
-                    self._worker.close()
-                self._worker = Worker()
-            return self._worker
+            worker = self._workers.get(engine)
+            if worker is None or not worker.alive:
+                if worker is not None:
+                    worker.close()
+                worker = self._workers[engine] = Worker(engine)
+            return worker
 
     def _discard(self, worker: Worker) -> None:
         """A worker that lost a run is not trusted again; one that is being closed ends itself."""
         with self._lock:
             if self._closed:
                 return
-            if self._worker is worker:
-                self._worker = None
+            self._workers = {e: w for e, w in self._workers.items() if w is not worker}
         worker.kill()
 
 
@@ -210,17 +246,53 @@ def finer(run: CanonicalRun) -> CanonicalRun:
 
 
 @cache
-def _fmpy_version() -> str:
-    return version("fmpy")
+def engine_version(engine: Engine) -> str:
+    """What computes the numbers: the gateway's version and its core's, or FMPy's."""
+    if engine == "fmpy":
+        return version("fmpy")
+    return f"{version('fmu-gateway')}+{native.core_version()}"
 
 
-def _engine(run: CanonicalRun, tier: str) -> dict[str, str | None]:
-    return {
-        "name": run.engine,
-        "version": _fmpy_version(),
-        "solver": run.solver,
-        "sandbox": tier,
-    }
+def _check_alike(runs: Sequence[CanonicalRun]) -> None:
+    for run in runs:
+        alike = replace(run, start_values=runs[0].start_values) == runs[0]
+        if not alike or _places(run) != _places(runs[0]):
+            msg = "runs that differ in more than the values of their start values"
+            raise ValueError(msg)
+
+
+def _places(run: CanonicalRun) -> list[tuple[str, int]]:
+    return [(start.name, len(start.values)) for start in run.start_values]
+
+
+def _shard(run: CanonicalRun) -> int:
+    """How many runs one process gets, so that their results fit into decent memory."""
+    return max(1, min(_MOST_RUNS, _SHARD_VALUES // (run.rows * (1 + len(run.columns)))))
+
+
+def _outcome(
+    outcome: Outcome, run: CanonicalRun, index: int, made: dict[str, Any]
+) -> Trajectory | RunError:
+    try:
+        return replace(outcome.trajectory(run, index), **made)
+    except RunError as error:
+        return error
+
+
+def _judged(found: Trajectory | RunError, finest: Trajectory | RunError) -> Trajectory | RunError:
+    """A run beside its finer twin; where either failed, that is what there is to say."""
+    if isinstance(found, RunError) or isinstance(finest, RunError):
+        return found if isinstance(found, RunError) else finest
+    return replace(found, accuracy=finest)
+
+
+@cache
+def _provenance_of(engine: Engine) -> dict[str, str | None]:
+    return {"name": engine, "version": engine_version(engine), "libc": native.libc_version()}
+
+
+def _provenance(run: CanonicalRun, tier: str) -> dict[str, str | None]:
+    return {**_provenance_of(run.engine), "solver": run.solver, "sandbox": tier}
 
 
 def _timeout(timeout_s: float) -> RunTimeoutError:

@@ -1,14 +1,12 @@
-"""Which way of solving a request means: the mode, and for Model Exchange the solver."""
+"""Which way of solving a request means: engine, mode, and for Model Exchange the solver."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway_simulation import native
 from gateway_simulation.exceptions import (
     InvalidSolverError,
     UnavailableEngineError,
@@ -17,10 +15,10 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.finite import as_float, plain
 from gateway_simulation.model import Kind, ModelDescription
 from gateway_simulation.request import SimulationRequest
-from gateway_simulation.run import SolverName
+from gateway_simulation.run import Engine, SolverName
 from gateway_simulation.timegrid import TimeGrid, check_resolution, dividing
 
-ENGINES: Final = ("fmpy",)
+ENGINES: Final[tuple[Engine, ...]] = ("native", "fmpy")
 DEFAULT_TOLERANCE: Final = 1e-6
 _TOLERANCES: Final = (1e-14, 0.1)
 
@@ -35,38 +33,47 @@ class Solving:
     step_size: float | None
     defaults_used: tuple[str, ...]
     warnings: tuple[str, ...]
+    engine: Engine = "native"
 
 
 def resolve(description: ModelDescription, request: SimulationRequest, grid: TimeGrid) -> Solving:
-    """Mode, solver and tolerance of `request`.
+    """Engine, mode, solver and tolerance of `request`.
 
     Raises UnavailableEngineError, UnavailableModeError, InvalidSolverError, InvalidTimeError.
     """
-    if request.engine not in {"auto", *ENGINES}:
-        msg = f"engine {request.engine!r} is not part of this build"
-        raise UnavailableEngineError(msg, {"engine": request.engine, "available": list(ENGINES)})
+    engine, told = _engine(request.engine)
     mode = _mode(description, request)
     tolerance = _tolerance(request.solver.relative_tolerance)
     if mode == "co_simulation":
-        return _co_simulation(description, request, tolerance)
-    return _model_exchange(description, request, grid, tolerance)
+        solving = _co_simulation(description, request, tolerance)
+    else:
+        solving = _model_exchange(description, request, grid, tolerance)
+    return replace(solving, engine=engine, warnings=solving.warnings + told)
 
 
-@cache
+def preferred_engine() -> Engine:
+    """What `auto` takes: the native core wherever it works."""
+    return "fmpy" if native.problem() else "native"
+
+
 def cvode_available() -> bool:
-    """Whether FMPy's package holds SUNDIALS for this machine; looked up without importing it."""
-    spec = find_spec("fmpy")
-    if spec is None or spec.origin is None:
-        return False
-    return any((Path(spec.origin).parent / "sundials" / _folder()).glob("sundials_cvode*"))
+    """Whether there is SUNDIALS for this machine."""
+    return native.sundials_folder() is not None
 
 
-def _folder() -> str:
-    import platform  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    machine = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
-    return f"{machine}-{sys.platform}"
+def _engine(asked: str) -> tuple[Engine, tuple[str, ...]]:
+    """The engine asked for; where `auto` had to take FMPy, a sentence that says why."""
+    problem = native.problem()
+    available = [engine for engine in ENGINES if engine == "fmpy" or not problem]
+    if asked == "auto":
+        if problem is None:
+            return "native", ()
+        return "fmpy", (f"FMPy ran the model, since the native core can't be used: {problem}",)
+    for engine in ENGINES:
+        if engine == asked and engine in available:
+            return engine, ()
+    msg = f"engine {asked!r} is not part of this installation"
+    raise UnavailableEngineError(msg, {"engine": asked, "available": available, "reason": problem})
 
 
 def _mode(description: ModelDescription, request: SimulationRequest) -> Kind:

@@ -1,12 +1,15 @@
 """The process that forks one child for each run.
 
-Started afresh by the server with an environment made for it, it imports FMPy and numpy once and
-then only waits: for runs on its control socket, for children to end, for deadlines. It reads
-nothing that an FMU wrote. When the server goes away it ends, and with it every child.
+Started afresh by the server with an environment made for it, it loads its engine once and then only
+waits: for runs on its control socket, for children to end, for deadlines. It reads nothing that an
+FMU wrote. When the server goes away it ends, and with it every child. For the native engine it
+imports little, so that a fork is quick.
+
+Its first message says that it is ready: JSON (`cvode`: why there is none, or null).
 
 A run arrives as one message on the control socket: JSON (`folder`, `timeout_s`, `memory_bytes`) and
-four descriptors: the order, the result block, the log, and a socket on which the outcome is told
-once: JSON with `signal`, `exit_status`, `timed_out`, `peak_bytes`.
+four descriptors: the order, the result block, a block for output, and a socket on which the outcome
+is told once: JSON with `signal`, `exit_status`, `timed_out`, `peak_bytes`.
 """
 
 from __future__ import annotations
@@ -24,9 +27,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_simulation import child
-from gateway_simulation.engine.prototypes import prepare
 
-READY: Final = b"ready"
 DESCRIPTORS: Final = 4
 MESSAGE_BYTES: Final = 4096
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -46,13 +47,13 @@ class _Running:
 @dataclass(slots=True)
 class _Zygote:
     control: socket.socket
+    run: child.Run
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     running: dict[int, _Running] = field(default_factory=dict)
 
     def serve(self) -> None:
         """Until the server closes its end."""
         self.selector.register(self.control, selectors.EVENT_READ)
-        self.control.send(READY)
         while True:
             for key, _ in self.selector.select(self._patience()):
                 if key.fileobj is self.control:
@@ -79,11 +80,11 @@ class _Zygote:
         if not message:
             return False
         told = json.loads(message)
-        order, result, log, reply = descriptors
+        order, result, output, reply = descriptors
         assignment = child.Assignment(
             order=order,
             result=result,
-            log=log,
+            output=output,
             folder=told["folder"],
             cpu_s=int(told["timeout_s"]) + 2,
             memory_bytes=told["memory_bytes"],
@@ -92,8 +93,8 @@ class _Zygote:
         outcome = socket.socket(fileno=reply)
         pid = os.fork()
         if pid == 0:
-            child.main(assignment, parent)
-        for descriptor in (order, result, log):
+            child.main(assignment, parent, self.run)
+        for descriptor in (order, result, output):
             os.close(descriptor)
         handle = os.pidfd_open(pid)
         deadline = time.monotonic() + told["timeout_s"]
@@ -146,18 +147,36 @@ def _kill(run: _Running) -> None:
         signal.pidfd_send_signal(run.handle, signal.SIGKILL)
 
 
-def main(descriptor: int) -> None:
+def _native() -> tuple[child.Run, str | None]:
+    from gateway_simulation import native  # noqa: PLC0415 - only what this zygote runs
+
+    return native.run, native.load_sundials()
+
+
+def _fmpy() -> tuple[child.Run, str | None]:
+    from gateway_simulation.engine.prototypes import prepare  # noqa: PLC0415
+    from gateway_simulation.engine.simulate import run  # noqa: PLC0415
+
+    prepare()
+    try:
+        from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
+    except (ImportError, OSError) as error:  # not on every machine: euler and rk4 still work
+        return run, str(error)
+    return run, None
+
+
+_ENGINES: Final = {"native": _native, "fmpy": _fmpy}
+
+
+def main(descriptor: int, engine: str) -> None:
     """Serve on the control socket `descriptor` until its other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(
-        ImportError, OSError
-    ):  # not on every machine: euler and rk4 still work
-        from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
     child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    prepare()
+    run, cvode = _ENGINES[engine]()
     gc.collect()
     gc.freeze()
-    zygote = _Zygote(socket.socket(fileno=descriptor))
+    zygote = _Zygote(socket.socket(fileno=descriptor), run)
+    zygote.control.send(json.dumps({"cvode": cvode}).encode())
     try:
         zygote.serve()
     finally:
@@ -165,4 +184,4 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from gateway_library import compiler
+from gateway_simulation import compiler
 from gateway_library.build import INDEX, build_library
-from gateway_library.compiler import CompilationError, NoCompilerError, Target
+from gateway_simulation.compiler import CompilationError, NoCompilerError, Target
 from gateway_library.sources import FMI_VERSIONS, CardError, models_folder, read_models
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from fmpy.fmi1 import FMICallException  # type: ignore[import-untyped]
 from fmpy.simulation import instantiate_fmu  # type: ignore[import-untyped]
 
 from gateway_library import sources
-from gateway_library.compiler import FLAGS, system_compiler
+from gateway_simulation.compiler import FLAGS, system_compiler
 
 VERSIONS = ("", "@fmi3")
 H, DER_H, V, G, E, RESTING = 1, 2, 3, 5, 6, 8  # value references of BouncingBall

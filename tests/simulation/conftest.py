@@ -15,6 +15,7 @@ from gateway_simulation.model import Model
 from gateway_simulation.plan import CanonicalRun, RunLimits, plan
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.runner import Simulator
+from gateway_simulation.solvers import ENGINES
 
 Planner = Callable[..., CanonicalRun]
 
@@ -67,10 +68,19 @@ def reference(references: Path, installed: Callable[[bytes], Model]) -> Callable
     return get
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn: whatever is true of a run is true of both."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(scope="session")
-def planned() -> Planner:
+def planned(engine: str) -> Planner:
     def make(model: Model, **fields: Any) -> CanonicalRun:  # noqa: ANN401
-        request = SimulationRequest.model_validate({"fmu_id": model.id, **fields})
+        request = SimulationRequest.model_validate(
+            {"fmu_id": model.id, "engine": engine, **fields}
+        )
         return plan(model, request, RunLimits())
 
     return make

@@ -18,6 +18,7 @@ from gateway_simulation.canonical import canonical_json, sha256_of
 from gateway_simulation.model import Model
 from gateway_simulation.plan import CanonicalRun, RunLimits, plan
 from gateway_simulation.request import SimulationRequest
+from gateway_simulation.solvers import ENGINES
 
 ModelThat = Callable[[str], Model]
 Planner = Callable[..., CanonicalRun]
@@ -99,7 +100,7 @@ def _signal(**change: Any) -> dict[str, Any]:  # noqa: ANN401
         ({"communication_step": -1, "step": 0.1}, e.InvalidCommunicationStepError),
         ({"display_units": {"y": "kg"}}, e.UnknownDisplayUnitError),
         ({"display_units": {"z": "m"}}, e.UnknownVariableError),
-        ({"engine": "native"}, e.UnavailableEngineError),
+        ({"engine": "fortran"}, e.UnavailableEngineError),
     ],
 )  # fmt: skip
 def test_each_mistake_has_its_own_error(
@@ -191,9 +192,9 @@ def test_unknown_fields_and_wrong_shapes_are_refused() -> None:
             SimulationRequest.model_validate({"fmu_id": "x", **wrong})
 
 
-def test_only_engines_that_are_here_are_advertised() -> None:
+def test_only_engines_that_are_known_are_advertised() -> None:
     schema = SimulationRequest.model_json_schema()
-    assert schema["properties"]["engine"]["enum"] == ["auto", "fmpy"]
+    assert schema["properties"]["engine"]["enum"] == ["auto", *ENGINES]
 
 
 def test_absent_fields_come_from_the_default_experiment_and_are_named(

@@ -197,7 +197,7 @@ def test_the_zygote_ends_with_a_server_that_was_killed(tmp_path: Path) -> None:
         "from gateway_simulation.runner import Simulator\n"
         "s = Simulator(timeout_s=5, memory_mb=256)\n"
         "s.start()\n"
-        "print(s._worker._process.pid, flush=True)\n"
+        "print(s._workers['native']._process.pid, flush=True)\n"
         "time.sleep(60)\n",
         encoding="utf-8",
     )

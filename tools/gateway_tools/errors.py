@@ -197,6 +197,14 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     simulation.NonFiniteValueError: Failure("non_finite_value", 422, _MODEL),
     simulation.ModelFailedError: Failure("model_failed", 422, _MODEL),
+    simulation.ModelNotLoadableError: Failure(
+        "model_not_loadable",
+        422,
+        "Export the FMU again for Linux; details.reason says what it lacks.",
+    ),
+    simulation.ModelNotInstantiatedError: Failure(
+        "model_not_instantiated", 422, "Export the FMU again; details.log holds what it said."
+    ),
     simulation.ModelTerminatedError: Failure(
         "model_terminated", 422, "End the run before details.time, or change the start values."
     ),

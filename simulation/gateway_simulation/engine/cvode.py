@@ -19,7 +19,7 @@ from fmpy.sundials.nvector_serial import NV_DATA_S  # type: ignore[import-untype
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
-from gateway_simulation.layout import Status
+from gateway_simulation.layout import Quantity, Status
 from gateway_simulation.order import Order
 
 _MOST_STEPS: Final = 1_000_000
@@ -43,7 +43,6 @@ class DrivenCVode(_Base):  # type: ignore[misc]
 
     def __init__(self, order: Order, fmu: Fmu, inputs: Inputs, nx: int, nz: int) -> None:
         self._inputs = inputs
-        self._states = order.states
         self._failure: EngineError | None = None
         self._evaluations = 0
         self._steps_before_reset = 0
@@ -52,8 +51,8 @@ class DrivenCVode(_Base):  # type: ignore[misc]
             nx=nx,
             nz=nz,
             input=inputs,
-            startTime=order.start_time,
-            maxStep=(order.stop_time - order.start_time) / _MAX_STEP_PARTS,
+            startTime=order.start,
+            maxStep=(order.stop - order.start) / _MAX_STEP_PARTS,
             relativeTolerance=order.relative_tolerance,
             maxNumSteps=_MOST_STEPS,
             **fmu.solver_calls(),
@@ -108,15 +107,16 @@ class DrivenCVode(_Base):  # type: ignore[misc]
     def statistics(self) -> dict[str, int]:
         """Internal steps and evaluations of the right-hand side."""
         steps = self._steps_before_reset + self._internal_steps()
-        return {"steps": steps, "rhs_evaluations": self._evaluations}
+        return {"steps": steps, "evaluations": self._evaluations}
 
     def _check(self, t: float, slopes: list[float]) -> int:
         """Let CVODE try a smaller step where a derivative isn't finite; it ends if that fails."""
         if math.isfinite(sum(slopes)) or all(map(math.isfinite, slopes)):
             return 0
         i = next(i for i, slope in enumerate(slopes) if not math.isfinite(slope))
-        name = f"der({self._states[i]})" if i < len(self._states) else f"derivative {i + 1}"
-        self._failure = EngineError(Status.NON_FINITE, variable=name, time=t)
+        self._failure = EngineError(
+            Status.NON_FINITE, quantity=Quantity.DERIVATIVE, index=i, time=t
+        )
         return 1
 
     def _bound(self, kink: float) -> None:
@@ -135,4 +135,4 @@ class DrivenCVode(_Base):  # type: ignore[misc]
     def _fail(self, error: EngineError) -> int:
         """A discarded evaluation lets CVODE try a smaller step, anything else ends it."""
         self._failure = error
-        return 1 if error.details.get("fmi_status") == _DISCARD else -1
+        return 1 if error.fields.get("fmi_status") == _DISCARD else -1

@@ -6,7 +6,7 @@ FMPy is untyped; this module is where its objects are `Any`.
 from __future__ import annotations
 
 import ctypes
-from collections import deque
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,38 +15,29 @@ from fmpy import fmi2  # type: ignore[import-untyped]
 from fmpy.fmi1 import FMICallException  # type: ignore[import-untyped]
 from fmpy.logging import addLoggerProxy  # type: ignore[import-untyped]
 
+from gateway_simulation.engine.block import Block
 from gateway_simulation.engine.failures import EngineError
-from gateway_simulation.engine.prototypes import fmu_class
-from gateway_simulation.layout import Status
+from gateway_simulation.engine.prototypes import FMI3, fmu_class
+from gateway_simulation.layout import Ability, Mode, Status, Type
 from gateway_simulation.order import Order
 
 _DISCARD: Final = 2
-_LOG_LINES: Final = 30
-_LOG_LENGTH: Final = 300
-_LOG_MOST: Final = 2_000
-_C_TYPES: Final[dict[str, Any]] = {
-    "Float32": ctypes.c_float,
-    "Float64": ctypes.c_double,
-    "Int8": ctypes.c_int8,
-    "UInt8": ctypes.c_uint8,
-    "Int16": ctypes.c_int16,
-    "UInt16": ctypes.c_uint16,
-    "Int32": ctypes.c_int32,
-    "UInt32": ctypes.c_uint32,
-    "Int64": ctypes.c_int64,
-    "UInt64": ctypes.c_uint64,
-    "Real": ctypes.c_double,
-    "Integer": ctypes.c_int,
+_EVENT_ITERATIONS: Final = 10_000
+_C_TYPES: Final[dict[Type, Any]] = {
+    Type.FLOAT64: ctypes.c_double,
+    Type.FLOAT32: ctypes.c_float,
+    Type.INT8: ctypes.c_int8,
+    Type.UINT8: ctypes.c_uint8,
+    Type.INT16: ctypes.c_int16,
+    Type.UINT16: ctypes.c_uint16,
+    Type.INT32: ctypes.c_int32,
+    Type.UINT32: ctypes.c_uint32,
+    Type.INT64: ctypes.c_int64,
+    Type.UINT64: ctypes.c_uint64,
+    Type.BOOLEAN: ctypes.c_bool,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EventUpdate:
-    """What an event iteration found."""
-
-    again: bool
-    terminate: bool
-    next_event_time: float | None
+_FMI3_NAMES: Final = {kind: kind.name.capitalize().replace("Uint", "UInt") for kind in _C_TYPES}
+_FMI2_NAMES: Final = {Type.FLOAT64: "Real", Type.INT32: "Integer", Type.BOOLEAN: "Boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +46,7 @@ class StepResult:
 
     reached: float
     terminate: bool = False
-    discarded: bool = False
-
-
-class Log:
-    """The last lines of an FMU's log. After many lines it only counts: a flood costs no time."""
-
-    def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=_LOG_LINES)
-        self._count = 0
-
-    def add(self, status: int, category: bytes | None, message: bytes | None) -> None:
-        """One message of the FMU."""
-        self._count += 1
-        if self._count > _LOG_MOST:
-            return
-        text = (message or b"")[: 2 * _LOG_LENGTH].decode("utf-8", "replace")
-        label = (category or b"")[:50].decode("utf-8", "replace")
-        self.lines.append(f"[{status} {label}] {text}"[:_LOG_LENGTH])
+    event: bool = False
 
 
 class Values:
@@ -108,19 +82,16 @@ class Values:
 class Fmu:
     """A loaded and instantiated FMU. Failing calls raise EngineError with the call's name."""
 
-    def __init__(self, order: Order, log: Log) -> None:
-        self._three = order.fmi_version != "2.0"
-        self._raw: Any = _load(order, log)
-        self.time = order.start_time
+    def __init__(self, order: Order, block: Block) -> None:
+        self._three = order.fmi == FMI3
+        self._raw: Any = _load(order, block)
+        self.time = order.start
 
-    def values(self, fmi_type: str, references: Sequence[int], count: int) -> Values:
+    def values(self, kind: Type, references: Sequence[int], count: int) -> Values:
         """Access to variables of one type, `count` elements in all."""
-        name = fmi_type
-        if fmi_type == "Enumeration":
-            name = "Int64" if self._three else "Integer"
-        c_type = _C_TYPES.get(name)
-        if name == "Boolean":
-            c_type = ctypes.c_bool if self._three else ctypes.c_int
+        name = (_FMI3_NAMES if self._three else _FMI2_NAMES)[kind]
+        fmi2_boolean = kind is Type.BOOLEAN and not self._three
+        c_type = ctypes.c_int if fmi2_boolean else _C_TYPES[kind]
         prefix = "fmi3" if self._three else "fmi2"
         functions = (
             self._guard(getattr(self._raw, f"{prefix}Get{name}")),
@@ -142,7 +113,7 @@ class Fmu:
         """Enter initialization mode; `set_up` came before in FMI 2.0."""
         enter = self._guard(self._raw.enterInitializationMode)
         if self._three:
-            enter(tolerance=tolerance, startTime=order.start_time, stopTime=order.stop_time)
+            enter(tolerance=tolerance, startTime=order.start, stopTime=order.stop)
         else:
             enter()
 
@@ -150,7 +121,7 @@ class Fmu:
         """Tell an FMI 2.0 FMU the experiment, which FMI 3.0 does on entering initialization."""
         if not self._three:
             self._guard(self._raw.setupExperiment)(
-                tolerance=tolerance, startTime=order.start_time, stopTime=order.stop_time
+                tolerance=tolerance, startTime=order.start, stopTime=order.stop
             )
 
     def exit_initialization(self) -> None:
@@ -171,7 +142,7 @@ class Fmu:
     def counts(self, order: Order) -> tuple[int, int]:
         """Continuous states and event indicators, which structural parameters may have changed."""
         if not self._three:
-            return order.n_states, order.n_event_indicators
+            return order.n_states, order.n_indicators
         states = self._guard(self._raw.getNumberOfContinuousStates)()
         return states, self._guard(self._raw.getNumberOfEventIndicators)()
 
@@ -183,11 +154,20 @@ class Fmu:
         """Enter continuous-time mode."""
         self._guard(self._raw.enterContinuousTimeMode)()
 
-    def update_discrete_states(self) -> EventUpdate:
-        """One event iteration."""
+    def settle(self, time: float) -> float:
+        """Iterate in event mode until the discrete states settle; when the next time event is.
+
+        Infinity if none is announced. Raises EngineError, also where the model ends the simulation.
+        """
         name = "updateDiscreteStates" if self._three else "newDiscreteStates"
-        again, terminate, _, _, defined, when = self._guard(getattr(self._raw, name))()
-        return EventUpdate(bool(again), bool(terminate), float(when) if defined else None)
+        update = self._guard(getattr(self._raw, name))
+        for _ in range(_EVENT_ITERATIONS):
+            again, terminate, _, _, defined, when = update()
+            if terminate:
+                raise EngineError(Status.MODEL_TERMINATED, time=time)
+            if not again:
+                return math.inf if not defined or math.isnan(when) else float(when)
+        raise EngineError(Status.EVENT_ITERATION, time=time, bound=_EVENT_ITERATIONS)
 
     def completed_step(self) -> tuple[bool, bool]:
         """Tell the FMU that a step is accepted; whether it wants event mode, or to terminate."""
@@ -214,6 +194,10 @@ class Fmu:
 
     # Co-Simulation
 
+    def enter_step_mode(self) -> None:
+        """Enter step mode, where event mode is used (FMI 3.0)."""
+        self._guard(self._raw.enterStepMode)()
+
     def set_input_derivatives(self, references: Sequence[int], slopes: Sequence[float]) -> None:
         """First derivatives of continuous inputs (FMI 2.0 §4.2.1)."""
         order = [1] * len(references)
@@ -234,12 +218,12 @@ class Fmu:
 
     def _do_step_three(self, time: float, step: float) -> StepResult:
         try:
-            _, terminate, early, last = self._raw.doStep(time, step)
+            event, terminate, early, last = self._raw.doStep(time, step)
         except FMICallException as error:
             if error.status != _DISCARD:
                 raise self._failed(error) from error
-            return StepResult(time, discarded=True)
-        return StepResult(float(last) if early else time + step, bool(terminate))
+            return StepResult(time)
+        return StepResult(float(last) if early else time + step, bool(terminate), bool(event))
 
     def _discarded(self, time: float) -> StepResult:
         """What an FMI 2.0 FMU says after it discarded a step; some can't even say that."""
@@ -247,8 +231,8 @@ class Fmu:
             terminate = bool(self._raw.getBooleanStatus(fmi2.fmi2Terminated))
             last = float(self._raw.getRealStatus(fmi2.fmi2LastSuccessfulTime))
         except FMICallException:
-            return StepResult(time, discarded=True)
-        return StepResult(max(time, last), terminate, discarded=True)
+            return StepResult(time)
+        return StepResult(max(time, last), terminate)
 
     def _guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **named: Any) -> Any:  # noqa: ANN401
@@ -268,39 +252,49 @@ class Fmu:
         )
 
 
-def _load(order: Order, log: Log) -> Any:  # noqa: ANN401
+def _load(order: Order, block: Block) -> Any:  # noqa: ANN401
     """Load the shared library and instantiate the model."""
-    kind = fmu_class(order.fmi_version, order.mode)
+    kind = fmu_class(order.fmi, order.mode)
     try:
         raw = kind(
-            guid=order.guid,
+            guid=order.token,
             unzipDirectory=order.folder,
-            modelIdentifier=order.model_identifier,
-            instanceName=order.model_identifier,
+            modelIdentifier=order.identifier,
+            instanceName=order.identifier,
+            libraryPath=order.library,
         )
     except Exception as error:  # FMPy raises plain Exceptions here
         raise EngineError(
-            Status.MODEL_FAILED, function="load", reason=str(error)[:500], time=order.start_time
+            Status.LOAD_FAILED, function="load", reason=str(error), time=order.start
         ) from error
     try:
-        if order.fmi_version == "2.0":
-            raw.instantiate(callbacks=_callbacks(log))
-        else:
-            raw.instantiate(logMessage=lambda _, status, *rest: log.add(status, *rest))
+        raw.instantiate(**_instance_options(order, block))
     except EngineError:
         raise
     except Exception as error:
         raise EngineError(
-            Status.MODEL_FAILED, function="instantiate", time=order.start_time
+            Status.INSTANTIATION_FAILED, function="instantiate", time=order.start
         ) from error
     return raw
 
 
-def _callbacks(log: Log) -> Any:  # noqa: ANN401
+def _instance_options(order: Order, block: Block) -> dict[str, Any]:
+    if order.fmi != FMI3:
+        return {"callbacks": _callbacks(block)}
+    options: dict[str, Any] = {
+        "logMessage": lambda _, status, *rest: block.add_message(status, *rest)
+    }
+    if order.mode is Mode.CO_SIMULATION:
+        events = Ability.EVENT_MODE in order.abilities
+        options |= {"eventModeUsed": events, "earlyReturnAllowed": events}
+    return options
+
+
+def _callbacks(block: Block) -> Any:  # noqa: ANN401
     """FMI 2.0 callbacks; a proxy in C formats the variadic messages."""
     callbacks = fmi2.fmi2CallbackFunctions()
     callbacks.logger = fmi2.fmi2CallbackLoggerTYPE(
-        lambda _, _name, status, category, message: log.add(status, category, message)
+        lambda _, _name, status, category, message: block.add_message(status, category, message)
     )
     callbacks.allocateMemory = fmi2.defaultCallbacks.allocateMemory
     callbacks.freeMemory = fmi2.defaultCallbacks.freeMemory

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from gateway_simulation.engine.fmu import Fmu, Values
-from gateway_simulation.order import Drive
+from gateway_simulation.layout import Type
+from gateway_simulation.order import InputGroup, Order, Signal
 
 
 class Inputs:
@@ -20,18 +21,20 @@ class Inputs:
     A point less than `tolerance` [s] ahead has come already: what differs is rounding.
     """
 
-    def __init__(self, fmu: Fmu, drives: Sequence[Drive], tolerance: float) -> None:
-        groups: dict[tuple[str, object], list[Drive]] = {}
-        for drive in drives:
-            key = drive.reference if drive.size > 1 else ("hold" if drive.hold else "linear")
-            groups.setdefault((drive.fmi_type, key), []).append(drive)
-        self._groups = [_Group(fmu, group, tolerance) for group in groups.values()]
+    def __init__(self, fmu: Fmu, order: Order) -> None:
+        self._groups = [_Group(fmu, group, order.tolerance) for group in order.inputs]
         self._linear = [group for group in self._groups if group.linear]
-        self._jumps = _times(d for d in drives if d.hold)
-        self._kinks = _times(d for d in drives if not d.hold)
-        self._derivatives = [d for d in drives if not d.hold and d.size == 1]
+        signals = [signal for group in order.inputs for signal in group.signals]
+        self._jumps = _times(s for s in signals if s.hold)
+        self._kinks = _times(s for s in signals if not s.hold)
+        self._sloped = [
+            (group.references[signal.element], signal)
+            for group in order.inputs
+            for signal in group.signals
+            if not (signal.hold or group.is_array)
+        ]
         self._fmu = fmu
-        self._tolerance = tolerance
+        self._tolerance = order.tolerance
 
     def start(self, time: float) -> None:
         """Set everything for the first time; elements of arrays not driven keep their start."""
@@ -50,9 +53,9 @@ class Inputs:
 
     def apply_derivatives(self, time: float) -> None:
         """Set the slopes of the linear inputs from `time` on."""
-        if self._derivatives:
-            slopes = [_slope(drive, time + self._tolerance) for drive in self._derivatives]
-            self._fmu.set_input_derivatives([d.reference for d in self._derivatives], slopes)
+        for reference, signal in self._sloped:
+            slope = _slope(signal, time + self._tolerance)
+            self._fmu.set_input_derivatives([reference], [slope])
 
     def next_jump(self, time: float) -> float:
         """When a held input next changes after `time`; infinity if never."""
@@ -67,17 +70,15 @@ class Inputs:
 class _Group:
     """Inputs set by one call: scalars of one type, or the elements of one array."""
 
-    def __init__(self, fmu: Fmu, drives: Sequence[Drive], tolerance: float) -> None:
-        array = drives[0].size > 1
-        references = [drives[0].reference] if array else [d.reference for d in drives]
-        count = drives[0].size if array else len(drives)
-        self._values: Values = fmu.values(drives[0].fmi_type, references, count)
-        self._array = array
+    def __init__(self, fmu: Fmu, group: InputGroup, tolerance: float) -> None:
+        self._values: Values = fmu.values(group.type, group.references, group.n_values)
+        self._array = group.is_array
         self._tolerance = tolerance
-        placed = [(d.index if array else i, d) for i, d in enumerate(drives)]
-        self.linear = [(i, np.array(d.time), np.array(d.values)) for i, d in placed if not d.hold]
-        self._held = [(i, d) for i, d in placed if d.hold]
-        self._whole = drives[0].fmi_type not in {"Real", "Float32", "Float64"}
+        self.linear = [
+            (s.element, np.array(s.time), np.array(s.values)) for s in group.signals if not s.hold
+        ]
+        self._held = [signal for signal in group.signals if signal.hold]
+        self._whole = group.type not in {Type.FLOAT64, Type.FLOAT32}
 
     def start(self, time: float) -> None:
         if self._array:
@@ -96,13 +97,13 @@ class _Group:
             self._values.set()
 
     def _place_held(self, time: float) -> None:
-        for i, drive in self._held:
-            value = drive.values[max(_position(drive.time, time + self._tolerance), 0)]
-            self._values.buffer[i] = int(value) if self._whole else value
+        for signal in self._held:
+            value = signal.values[max(_position(signal.time, time + self._tolerance), 0)]
+            self._values.buffer[signal.element] = int(value) if self._whole else value
 
 
-def _times(drives: object) -> list[float]:
-    return sorted({t for drive in drives for t in drive.time})  # type: ignore[attr-defined]
+def _times(signals: Iterable[Signal]) -> list[float]:
+    return sorted({t for signal in signals for t in signal.time})
 
 
 def _next(times: Sequence[float], time: float) -> float:
@@ -115,8 +116,8 @@ def _position(times: Sequence[float], time: float) -> int:
     return bisect_right(times, time) - 1
 
 
-def _slope(drive: Drive, time: float) -> float:
-    i = _position(drive.time, time)
-    if i < 0 or i + 1 >= len(drive.time):
+def _slope(signal: Signal, time: float) -> float:
+    i = _position(signal.time, time)
+    if i < 0 or i + 1 >= len(signal.time):
         return 0.0
-    return (drive.values[i + 1] - drive.values[i]) / (drive.time[i + 1] - drive.time[i])
+    return (signal.values[i + 1] - signal.values[i]) / (signal.time[i + 1] - signal.time[i])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
-from gateway_simulation.layout import Status
+from gateway_simulation.layout import Method, Quantity, Status
 from gateway_simulation.order import Order
 
 
@@ -37,7 +37,7 @@ class Integrator(Protocol):
 def integrator(order: Order, fmu: Fmu, inputs: Inputs) -> Integrator:
     """The integrator that `order` names."""
     nx, nz = fmu.counts(order)
-    if order.solver == "cvode":
+    if order.method is Method.CVODE:
         from gateway_simulation.engine.cvode import (  # noqa: PLC0415 - not on every machine
             DrivenCVode,
         )
@@ -55,14 +55,13 @@ class _FixedStep:
     def __init__(self, order: Order, fmu: Fmu, inputs: Inputs, nx: int, nz: int) -> None:
         self._calls = fmu.solver_calls()
         self._inputs = inputs
-        self._states = order.states
-        self._size = order.step_size or order.step
+        self._size = order.step_size
         self._tolerance = order.tolerance
-        self._advance = self._rk4 if order.solver == "rk4" else self._euler
+        self._advance = self._rk4 if order.method is Method.RK4 else self._euler
         self._x, self._dx = np.zeros(nx), np.zeros(nx)
         self._z, self._before = np.zeros(nz), np.zeros(nz)
         self._steps = self._evaluations = 0
-        self.reset(order.start_time)
+        self.reset(order.start)
 
     def step(self, t: float, t_next: float) -> tuple[bool, float]:
         parts = max(1, math.ceil((t_next - t - self._tolerance) / self._size))
@@ -72,8 +71,7 @@ class _FixedStep:
         self._steps += 1
         if not np.all(np.isfinite(self._x)):
             i = int(np.flatnonzero(~np.isfinite(self._x))[0])
-            name = self._states[i] if i < len(self._states) else f"state {i + 1}"
-            raise EngineError(Status.NON_FINITE, variable=name, time=reached)
+            raise EngineError(Status.NON_FINITE, quantity=Quantity.STATE, index=i, time=reached)
         self._calls["set_time"](reached)
         self._inputs.apply_linear(reached)
         _into(self._calls["set_x"], self._x)
@@ -87,7 +85,7 @@ class _FixedStep:
 
     @property
     def statistics(self) -> dict[str, int]:
-        return {"steps": self._steps, "rhs_evaluations": self._evaluations}
+        return {"steps": self._steps, "evaluations": self._evaluations}
 
     def _slope(self, t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
         self._evaluations += 1

@@ -15,20 +15,23 @@ from typing import Any, Final
 from fmpy.fmi2 import FMU2Model, FMU2Slave  # type: ignore[import-untyped]
 from fmpy.fmi3 import FMU3Model, FMU3Slave  # type: ignore[import-untyped]
 
-_CLASSES: Final = {
-    ("2.0", "model_exchange"): FMU2Model,
-    ("2.0", "co_simulation"): FMU2Slave,
-    ("3.0", "model_exchange"): FMU3Model,
-    ("3.0", "co_simulation"): FMU3Slave,
+from gateway_simulation.layout import Mode
+
+FMI3: Final = 3
+_CLASSES: Final[dict[tuple[int, Mode], Any]] = {
+    (2, Mode.MODEL_EXCHANGE): FMU2Model,
+    (2, Mode.CO_SIMULATION): FMU2Slave,
+    (FMI3, Mode.MODEL_EXCHANGE): FMU3Model,
+    (FMI3, Mode.CO_SIMULATION): FMU3Slave,
 }
 _RESULTS: Final = {bytes: ctypes.c_char_p, int: ctypes.c_int}
 
 
 @cache
-def fmu_class(fmi_version: str, mode: str) -> Any:  # noqa: ANN401 - FMPy is untyped
+def fmu_class(fmi: int, mode: Mode) -> Any:  # noqa: ANN401 - FMPy is untyped
     """FMPy's class for FMUs of this version and mode, quicker to load and otherwise the same."""
-    base = _CLASSES[fmi_version, mode]
-    prototypes = _prototypes(base, f"fmi{fmi_version[0]}")
+    base = _CLASSES[fmi, mode]
+    prototypes = _prototypes(base, f"fmi{fmi}")
 
     def load_functions(fmu: Any) -> None:  # noqa: ANN401
         for name, names, types, result in prototypes:
@@ -41,8 +44,8 @@ def fmu_class(fmi_version: str, mode: str) -> Any:  # noqa: ANN401 - FMPy is unt
 
 def prepare() -> None:
     """Work out all prototypes, so that children inherit them."""
-    for version, mode in _CLASSES:
-        fmu_class(version, mode)
+    for fmi, mode in _CLASSES:
+        fmu_class(fmi, mode)
 
 
 def _prototypes(base: Any, prefix: str) -> list[tuple[str, list[str], list[Any], Any]]:  # noqa: ANN401

@@ -1,76 +1,97 @@
-"""One run, from loading the FMU to freeing it."""
+"""An order from its first run to its last, each from loading the FMU to freeing it."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gateway_simulation.engine import exchange, stepping
+from gateway_simulation.engine.block import Block
 from gateway_simulation.engine.failures import EngineError
-from gateway_simulation.engine.fmu import Fmu, Log
+from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
 from gateway_simulation.engine.recorder import Recorder
-from gateway_simulation.layout import Status
-from gateway_simulation.order import Order, Setting
+from gateway_simulation.layout import Mode, Status, Type
+from gateway_simulation.model import Scalar
+from gateway_simulation.order import Order, Setting, unpack
+
+Given = Sequence[tuple[Setting, tuple[Scalar, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A run that came to its end, the model's own end if that came first [s]."""
+def run(order: mmap.mmap, result: mmap.mmap) -> None:
+    """Run `order` into the zeroed block `result`, both as `layout` describes them.
 
-    rows: int
-    events: int
-    statistics: dict[str, int]
-    terminated_at: float | None
+    It ends after the last run, after one that failed, or where the block has no room for another.
+    Each run gets a fresh instance, so that it doesn't matter whether the model can be reset.
+    """
+    work = unpack(order[:])
+    block = Block(work, result)
+    for values in work.runs:
+        if not block.has_room or not _attempt(work, values, block):
+            break
+    block.close()
 
 
-def simulate(
-    order: Order, rows: NDArray[np.float64], events: NDArray[np.float64], log: Log
-) -> Outcome:
-    """Run `order`, recording into `rows` and `events`. Raises EngineError.
+def _attempt(order: Order, values: tuple[tuple[Scalar, ...], ...], block: Block) -> bool:
+    """One run; False where the process isn't to be used again."""
+    block.begin()
+    try:
+        found = _simulate(order, list(zip(order.settings, values, strict=True)), block)
+    except EngineError as error:
+        block.end(error.status, **error.fields)
+    except MemoryError:
+        block.end(Status.OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours, told rather than lost
+        block.end(Status.ENGINE_FAILED, reason=f"{type(error).__name__}: {error}")
+    else:
+        block.end(Status.OK, **found)
+        return True
+    return False
+
+
+def _simulate(order: Order, given: Given, block: Block) -> dict[str, Any]:
+    """Run once; what `layout.RUN` tells of a run that came to its end.
 
     A model may end the simulation by itself (FMI's terminateSimulation): what it recorded until
     then counts.
     """
-    fmu = Fmu(order, log)
-    tolerance = order.relative_tolerance if order.mode == "co_simulation" else None
-    structural = [s for s in order.settings if s.structural]
+    fmu = Fmu(order, block)
+    in_steps = order.mode is Mode.CO_SIMULATION
+    tolerance = (order.relative_tolerance or None) if in_steps else None
+    structural = [one for one in given if one[0].structural]
     if structural:
         fmu.configure(_setter(fmu, structural))
     fmu.set_up(order, tolerance)
-    _setter(fmu, [s for s in order.settings if not s.structural])()
-    inputs = Inputs(fmu, order.drives, order.tolerance)
+    _setter(fmu, [one for one in given if not one[0].structural])()
+    inputs = Inputs(fmu, order)
     fmu.enter_initialization(order, tolerance)
-    inputs.start(order.start_time)
+    inputs.start(order.start)
     fmu.exit_initialization()
-    recorder = Recorder(fmu, order, rows, events)
-    loop = exchange if order.mode == "model_exchange" else stepping
-    terminated_at = None
+    recorder = Recorder(fmu, order, block)
+    loop = stepping.Stepper if in_steps else exchange.Loop
+    under_way = loop(order, fmu, inputs, recorder)
+    found: dict[str, Any] = {}
     try:
-        statistics = loop.run(order, fmu, inputs, recorder)
+        under_way.run()
     except EngineError as error:
         if error.status is not Status.MODEL_TERMINATED or recorder.count == 0:
             raise
-        statistics, terminated_at = {}, float(str(error.details["time"]))
+        found = {"terminated": 1, "time": error.fields["time"]}
     fmu.terminate()
     fmu.free()
-    statistics["events"] = recorder.events_met
-    return Outcome(recorder.count, recorder.events_met, statistics, terminated_at)
+    return found | under_way.statistics
 
 
-def _setter(fmu: Fmu, settings: Sequence[Setting]) -> Callable[[], None]:
+def _setter(fmu: Fmu, given: Given) -> Callable[[], None]:
     def apply() -> None:
-        for setting in settings:
-            if setting.fmi_type == "String":
-                fmu.set_strings(setting.reference, [str(v) for v in setting.values])
+        for setting, values in given:
+            if setting.type is Type.STRING:
+                fmu.set_strings(setting.reference, [str(value) for value in values])
                 continue
-            values: Any = fmu.values(setting.fmi_type, [setting.reference], len(setting.values))
-            for i, value in enumerate(setting.values):
-                values.buffer[i] = value
-            values.set()
+            group = fmu.values(setting.type, [setting.reference], setting.count)
+            for i, value in enumerate(values):
+                group.buffer[i] = value
+            group.set()
 
     return apply

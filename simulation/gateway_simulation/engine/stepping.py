@@ -2,93 +2,121 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
 from gateway_simulation.engine.recorder import Recorder
-from gateway_simulation.instants import same_time, whole_steps
-from gateway_simulation.layout import Status
+from gateway_simulation.instants import whole_steps
+from gateway_simulation.layout import Ability, Status
 from gateway_simulation.order import Order
 
 _REFUSALS: Final = 20
 
 
-def run(order: Order, fmu: Fmu, inputs: Inputs, recorder: Recorder) -> dict[str, int]:
-    """Simulate from start to stop; how many steps it took. The FMU has left initialization.
+class Stepper:
+    """Brings an FMU that has left initialization from start to stop.
 
     The FMU is stepped by `communication_step`, rows are recorded each `step`. Where it can handle
-    variable steps it is also stopped at the jumps of inputs and exactly at the stop time.
+    variable steps it is also stopped at the jumps of inputs and exactly at the stop time. With
+    event mode (FMI 3.0, section 4.2.2), inputs jump and discrete states settle there, and a row is
+    recorded before and after.
     """
-    stepper = _Stepper(order, fmu, inputs, recorder)
-    recorder.record(order.start_time)
-    ratio = max(1, round(order.step / (order.communication_step or order.step)))
-    tolerance = order.tolerance
-    whole = whole_steps(order.start_time, order.stop_time, order.step, tolerance)
-    for interval in range(whole):
-        for part in range(1, ratio + 1):
-            stepper.advance(_point(order, interval, part, ratio))
-        recorder.record(stepper.time)
-    if order.can_handle_variable_step and not same_time(stepper.time, order.stop_time, tolerance):
-        for part in range(1, ratio + 1):
-            stepper.advance(_point(order, whole, part, ratio))
-        recorder.record(stepper.time)
-    return {"steps": stepper.steps}
-
-
-def _point(order: Order, interval: int, part: int, ratio: int) -> float:
-    """Communication point `part` of an output interval; the last is the grid point itself.
-
-    Never past the stop time by a rounding error: an FMU that was told of it may refuse such a step.
-    """
-    whole = interval + 1 if part == ratio else interval + part / ratio
-    point = order.start_time + whole * order.step
-    stop = order.stop_time
-    return stop if point > stop or same_time(point, stop, order.tolerance) else point
-
-
-class _Stepper:
-    """Brings the FMU from point to point."""
 
     def __init__(self, order: Order, fmu: Fmu, inputs: Inputs, recorder: Recorder) -> None:
-        self.time = order.start_time
-        self.steps = 0
+        self._order = order
         self._fmu = fmu
         self._inputs = inputs
         self._recorder = recorder
-        self._variable = order.can_handle_variable_step
-        self._slopes = order.can_interpolate_inputs and order.fmi_version == "2.0"
-        self._refusals = 0
-        self._tolerance = order.tolerance
+        self._variable = Ability.VARIABLE_STEP in order.abilities
+        self._slopes = Ability.INPUT_DERIVATIVES in order.abilities
+        self._events = Ability.EVENT_MODE in order.abilities
+        self._time = order.start
+        self._next_event = math.inf
+        self._refusals = self._steps = 0
+        self._recorded = False
 
-    def advance(self, target: float) -> None:
+    @property
+    def statistics(self) -> dict[str, int]:
+        """How many communication steps it took so far."""
+        return {"steps": self._steps}
+
+    def run(self) -> None:
+        """Simulate. Raises EngineError, also where the model ends the simulation by itself."""
+        order = self._order
+        if self._events:
+            self._next_event = self._fmu.settle(order.start)
+            self._fmu.enter_step_mode()
+        self._recorder.record(order.start)
+        ratio = max(1, round(order.step / order.communication_step))
+        whole = whole_steps(order.start, order.stop, order.step, order.tolerance)
+        for interval in range(whole):
+            self._interval(interval, ratio)
+        if self._variable and not order.same_time(self._time, order.stop):
+            self._interval(whole, ratio)
+
+    def _interval(self, interval: int, ratio: int) -> None:
+        for part in range(1, ratio + 1):
+            self._advance(self._point(interval, part, ratio))
+        if not self._recorded:
+            self._recorder.record(self._time)
+
+    def _point(self, interval: int, part: int, ratio: int) -> float:
+        """Communication point `part` of an output interval; the last is the grid point itself.
+
+        Never past the stop time by a rounding error: an FMU that was told of it may refuse such a
+        step.
+        """
+        whole = interval + 1 if part == ratio else interval + part / ratio
+        point = self._order.start + whole * self._order.step
+        return self._order.stop if self._over(point, self._order.stop) else point
+
+    def _advance(self, target: float) -> None:
         """Step until `target` is reached, or give up on an FMU that doesn't move."""
-        while self.time < target and not self._same(self.time, target):
-            end = target
-            jump = self._inputs.next_jump(self.time)
-            if self._variable and jump < end and not self._same(jump, end):
-                end = jump
-            self._step(end)
+        while not self._over(self._time, target):
+            jump = self._inputs.next_jump(self._time)
+            self._step(self._end_of_step(target, jump), jump)
 
-    def _same(self, a: float, b: float) -> bool:
-        return same_time(a, b, self._tolerance)
+    def _end_of_step(self, target: float, jump: float) -> float:
+        end = target
+        for earlier in (jump, self._next_event) if self._variable else ():
+            if earlier < end and not self._order.same_time(earlier, end):
+                end = earlier
+        return end
 
-    def _step(self, end: float) -> None:
-        self._inputs.apply_held(self.time)
-        self._inputs.apply_linear(self.time)
+    def _step(self, end: float, jump: float) -> None:
+        if not self._events:
+            self._inputs.apply_held(self._time)
+        self._inputs.apply_linear(self._time)
         if self._slopes:
-            self._inputs.apply_derivatives(self.time)
-        result = self._fmu.do_step(self.time, end - self.time)
-        self.steps += 1
-        if result.terminate:
-            self._recorder.record(result.reached)
-            raise EngineError(Status.MODEL_TERMINATED, time=result.reached)
-        if result.reached > self.time:
-            self._refusals = 0
-            arrived = result.reached >= end or self._same(result.reached, end)
-            self.time = end if arrived else result.reached
-            return
-        self._refusals += 1
-        if self._refusals > _REFUSALS:
-            raise EngineError(Status.STEP_REFUSED, time=self.time, step=end - self.time)
+            self._inputs.apply_derivatives(self._time)
+        made = self._fmu.do_step(self._time, end - self._time)
+        self._steps += 1
+        if made.terminate:
+            self._recorder.record(made.reached)
+            raise EngineError(Status.MODEL_TERMINATED, time=made.reached)
+        if made.reached > self._time:
+            self._refusals, self._recorded = 0, False
+            self._time = end if self._over(made.reached, end) else made.reached
+        elif not made.event:
+            self._refusals += 1
+            if self._refusals > _REFUSALS:
+                raise EngineError(Status.STEP_REFUSED, time=self._time, bound=end - self._time)
+        due = self._over(self._time, min(jump, self._next_event))
+        if self._events and (made.event or due):
+            self._handle_event()
+
+    def _handle_event(self) -> None:
+        self._recorder.record(self._time)
+        self._recorder.event(self._time)
+        self._fmu.enter_event_mode()
+        self._inputs.apply_held(self._time)
+        self._next_event = self._fmu.settle(self._time)
+        self._fmu.enter_step_mode()
+        self._recorder.record(self._time)
+        self._recorded = True
+
+    def _over(self, time: float, end: float) -> bool:
+        return time >= end or self._order.same_time(time, end)

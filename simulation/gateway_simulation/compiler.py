@@ -15,9 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
-
-from gateway_library.sources import FmiVersion
+from typing import Final, Literal
 
 # Strict IEEE arithmetic: a fused or reordered operation would make numbers depend on the machine.
 FLAGS: Final = (
@@ -42,7 +40,7 @@ class NoCompilerError(RuntimeError):
 
 
 class CompilationError(RuntimeError):
-    """The compiler refused a model. The message holds what it said."""
+    """The compiler refused the sources. The message holds what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Target:
         """The file extension of a shared library."""
         return {"linux": ".so", "darwin": ".dylib", "win": ".dll"}[self.system]
 
-    def folders(self, version: FmiVersion) -> tuple[str, ...]:
+    def folders(self, version: Literal["2.0", "3.0"]) -> tuple[str, ...]:
         """The folders below `binaries/` (FMI 2.0.4, section 2.3; FMI 3.0.2, section 2.5.1.4).
 
         FMI 2.0 has no names for machines other than x86: importers look under either of two.
@@ -105,9 +103,13 @@ def find_compiler() -> tuple[str, ...]:
 
 
 def compile_library(
-    compiler: Iterable[str], folder: Path, sources: Iterable[str], result: str
+    compiler: Iterable[str],
+    folder: Path,
+    sources: Iterable[str],
+    result: str,
+    libraries: Iterable[str] = ("m",),
 ) -> None:
-    """Compile `sources` in `folder` into `result` beside them.
+    """Compile `sources` in `folder` into `result` beside them, linked with `libraries`.
 
     File names are relative to `folder`, so that no path of this machine gets into the result.
 
@@ -118,7 +120,7 @@ def compile_library(
     target = this_machine()
     command = [*compiler, *FLAGS, *_LINKER[target.system], *sources, "-o", result]
     if target.system != "win":
-        command.append("-lm")
+        command += [f"-l{library}" for library in libraries]
     try:
         done = subprocess.run(  # noqa: S603  the machine's own compiler
             command,

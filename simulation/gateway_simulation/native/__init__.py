@@ -1,0 +1,84 @@
+"""The native core: where it is, whether it can be used here, and what it is made of.
+
+The server asks; only processes made for runs call `run` on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import platform
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from gateway_simulation.native.build import built_library
+
+_FAILURES: Final = (OSError, AttributeError)
+
+
+@cache
+def problem() -> str | None:
+    """Why the native core can't run models here; None where it can."""
+    path = built_library()
+    if not path.is_file():
+        return "it was not built when the gateway was installed"
+    try:
+        library()
+    except _FAILURES as error:
+        return str(error)[:300]
+    return None
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The core, loaded. Raises OSError or AttributeError where it can't be."""
+    core = ctypes.CDLL(str(built_library()))
+    core.core_run.argtypes, core.core_run.restype = [ctypes.c_void_p, ctypes.c_void_p], None
+    core.core_version.argtypes, core.core_version.restype = [], ctypes.c_char_p
+    core.core_load_sundials.argtypes = [ctypes.c_char_p]
+    core.core_load_sundials.restype = ctypes.c_char_p
+    return core
+
+
+@cache
+def core_version() -> str:
+    """Names the core's sources and how they were compiled, such as `5e1f0c2a9b34`."""
+    return bytes(library().core_version()).decode()
+
+
+@cache
+def libc_version() -> str:
+    """The C library, whose `libm` computes the models' functions, such as `glibc 2.36`."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    except (ValueError, OSError):
+        return "unknown"
+
+
+def load_sundials() -> str | None:
+    """Load CVODE into this process, before any model; why it can't be, or None."""
+    folder = sundials_folder()
+    if folder is None:
+        return "no SUNDIALS for this machine"
+    failed: bytes | None = library().core_load_sundials(str(folder).encode())
+    return failed.decode("utf-8", "replace") if failed else None
+
+
+@cache
+def sundials_folder() -> Path | None:
+    """SUNDIALS for this machine in FMPy's package, looked up without importing it."""
+    spec = find_spec("fmpy")
+    if spec is None or spec.origin is None:
+        return None
+    machine = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
+    folder = Path(spec.origin).parent / "sundials" / f"{machine}-{sys.platform}"
+    return folder if any(folder.glob("sundials_cvode*")) else None
+
+
+def run(order: mmap.mmap, result: mmap.mmap) -> None:
+    """Run `order` into the zeroed block `result`, both as `layout` describes them."""
+    library().core_run(*(ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in (order, result)))

@@ -1,0 +1,73 @@
+"""Compiles the native core when the gateway is installed, so that running needs no compiler.
+
+Only the standard library: this also runs where a wheel is built, before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from gateway_simulation import compiler
+from gateway_simulation.layout import c_header
+
+_HERE: Final = Path(__file__).resolve().parent
+_BUILT: Final = _HERE / "built"
+
+
+def built_library() -> Path:
+    """Where an installation keeps the core."""
+    return _BUILT / f"core{compiler.this_machine().suffix}"
+
+
+def build_core() -> bool:
+    """Compile the core unless it is up to date; whether it was compiled.
+
+    Raises:
+        CompilationError: the compiler refuses it.
+        NoCompilerError: there is none.
+
+    """
+    version = _version()
+    note = _BUILT / "version"
+    if built_library().is_file() and note.is_file() and note.read_text() == version:
+        return False
+    with tempfile.TemporaryDirectory(prefix="core-") as name:
+        folder = Path(name)
+        for source in _sources():
+            shutil.copy(source, folder)
+        (folder / "layout.h").write_text(f'#define CORE_VERSION "{version}"\n{c_header()}')
+        units = [source.name for source in _sources() if source.suffix == ".c"]
+        library = built_library().name
+        compiler.compile_library(
+            compiler.find_compiler(), folder, units, library, libraries=("m", "dl")
+        )
+        _BUILT.mkdir(exist_ok=True)
+        _replace(folder / library, built_library())
+    note.write_text(version)
+    return True
+
+
+def _sources() -> list[Path]:
+    return sorted(path for path in _HERE.iterdir() if path.suffix in {".c", ".h"})
+
+
+def _version() -> str:
+    """Twelve digits that stand for all that decides what the core computes."""
+    target = compiler.this_machine()
+    parts = [source.name.encode() + source.read_bytes() for source in _sources()]
+    text = b"\0".join([*parts, c_header().encode(), repr((compiler.FLAGS, target)).encode()])
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _replace(made: Path, target: Path) -> None:
+    """In one go: a process may be running the old one."""
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
+    os.close(descriptor)
+    shutil.copy(made, temporary)
+    Path(temporary).chmod(0o755)
+    Path(temporary).replace(target)
