@@ -24,6 +24,10 @@ ModelThat = Callable[[str], Model]
 Planner = Callable[..., CanonicalRun]
 
 
+one_engine = pytest.mark.parametrize("engine", ["native"], indirect=True)
+"""Processes are the same for both; this is the one that a simulator starts by itself."""
+
+
 @pytest.fixture
 def own() -> Iterator[Simulator]:
     made = Simulator(timeout_s=5, memory_mb=256, concurrency=4)
@@ -48,6 +52,7 @@ def _zygotes() -> list[int]:
         return [pid for pid, line in commands.items() if b"gateway_simulation.zygote" in line]
 
 
+@one_engine
 def test_many_threads_get_their_own_results(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
@@ -62,6 +67,7 @@ def test_many_threads_get_their_own_results(
         assert trajectory.column("x")[-1] == pytest.approx(math.exp(-a), abs=1e-4)
 
 
+@one_engine
 def test_waiting_for_a_core_doesnt_count_as_running(
     model_that: ModelThat, planned: Planner
 ) -> None:
@@ -78,6 +84,7 @@ def test_waiting_for_a_core_doesnt_count_as_running(
         simulator.close()
 
 
+@one_engine
 def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Planner) -> None:
     simulator = Simulator(timeout_s=0.5, memory_mb=256, concurrency=1)
     spinning = planned(model_that("spins"))
@@ -98,6 +105,7 @@ def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Plan
         simulator.close()
 
 
+@one_engine
 def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -> None:
     simulator = Simulator(timeout_s=3, memory_mb=256, concurrency=1)
     spinning = planned(model_that("spins"))
@@ -125,6 +133,7 @@ def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -
     assert at_once == 40 - 32 - 1
 
 
+@one_engine
 def test_a_killed_zygote_fails_its_runs_and_is_started_again(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
@@ -144,6 +153,7 @@ def test_a_killed_zygote_fails_its_runs_and_is_started_again(
     assert _gone(orphans)
 
 
+@one_engine
 def test_a_stopped_zygote_is_given_up(model_that: ModelThat, planned: Planner) -> None:
     before = set(_zygotes())
     simulator = Simulator(timeout_s=0.2, memory_mb=256)
@@ -158,6 +168,7 @@ def test_a_stopped_zygote_is_given_up(model_that: ModelThat, planned: Planner) -
     assert not _alive(zygote)
 
 
+@one_engine
 def test_closing_leaves_nothing_behind(model_that: ModelThat, planned: Planner) -> None:
     before = set(_zygotes())
     simulator = Simulator(timeout_s=20, memory_mb=256)
@@ -178,6 +189,7 @@ def test_closing_leaves_nothing_behind(model_that: ModelThat, planned: Planner) 
     simulator.close()
 
 
+@one_engine
 def test_runs_leave_no_descriptors_threads_or_folders(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
