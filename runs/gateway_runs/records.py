@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -62,15 +62,6 @@ class Run(Base):
     provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
-# statements of every run are built once: building one takes longer than running it
-_BEGIN: Final = insert(Run)
-_SETTLE: Final = (
-    update(Run)
-    .where(Run.id == bindparam("run_id"), Run.state == bindparam("was"))
-    .returning(Run.__table__)
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Record:
     """A finished run as its account may see it."""
@@ -81,6 +72,15 @@ class Record:
     request_sha256: str
     created_at: datetime
     provenance: Mapping[str, Any]
+
+
+# statements of every run are built once: building one takes longer than running it
+_BEGIN: Final = insert(Run)
+_SETTLE: Final = (
+    update(Run)
+    .where(Run.id == bindparam("run_id"), Run.state == bindparam("was"))
+    .returning(*(Run.__table__.c[field.name] for field in fields(Record)))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,14 @@ class ResultStore:
 
 
 def parquet(trajectory: Trajectory) -> bytes:
-    """The trajectory as a Parquet file; the same numbers give the same bytes."""
+    """The trajectory as a Parquet file; the same numbers give the same bytes.
+
+    Without dictionaries: a column's numbers hardly repeat, and a constant one is compressed anyway.
+    """
     from pyarrow import parquet as pq  # noqa: PLC0415
 
     sink = io.BytesIO()
-    pq.write_table(trajectory.table, sink, compression="zstd")
+    pq.write_table(trajectory.table, sink, compression="zstd", use_dictionary=False)
     return sink.getvalue()
 
 

@@ -98,11 +98,12 @@ def _configure_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  the 
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
+    driver: Any = connection.connection.dbapi_connection
     level = "FULL" if options.get("synced", True) else "NORMAL"
     if connection.info.get("synchronous", "FULL") != level:  # outside a transaction only
-        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        driver.execute(f"PRAGMA synchronous={level}")
         connection.info["synchronous"] = level
-    connection.exec_driver_sql("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
+    driver.execute("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
 
 
 def _begin_postgres(connection: Connection) -> None:
