@@ -7,8 +7,11 @@ import typer
 from gateway_server.compose import address_of, compose
 from gateway_server.serving import close
 from gateway_server.settings import Settings, SettingsError, database_url, without_password
+from gateway_simulation import native
 from gateway_simulation.plan import RunLimits, plan
 from gateway_simulation.request import SimulationRequest
+from gateway_simulation.runner import engine_version
+from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_tools.context import Gateway
 
 
@@ -24,9 +27,19 @@ def examine(settings: Settings) -> bool:
         _tell("settings", f"database {without_password(database_url(settings))}", passed=True)
         _tell("library", f"{len(gateway.catalogue.cards)} FMUs built", passed=True)
         _tell("payments", ", ".join(gateway.payments.offers_enabled) or "free", passed=True)
-        return _simulates(gateway)
+        return _complete() and _simulates(gateway)
     finally:
         close(gateway)
+
+
+def _complete() -> bool:
+    lacking = shortcomings()
+    for sentence in lacking:
+        _tell("engines", sentence, passed=False)
+    if not lacking:
+        told = ", ".join(f"{name} {engine_version(name)}" for name in available_engines())
+        _tell("engines", f"{told}, {native.libc_version()}", passed=True)
+    return not lacking
 
 
 def _simulates(gateway: Gateway) -> bool:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from gateway_payments.accounts import Caller
 from gateway_server.guide import llms_txt
 from gateway_server.rest import Rest, answered, uploaded
-from gateway_simulation.solvers import ENGINES
+from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools import account, upload_fmu
 from gateway_tools.context import Context, Gateway
@@ -98,7 +98,8 @@ def health_of(gateway: Gateway) -> dict[str, Any]:
     return {
         "status": "ok",
         "version": gateway.version,
-        "engines": list(ENGINES),
+        "engines": list(available_engines()),
+        "shortcomings": list(shortcomings()),
         "sandbox": gateway.simulator.tier,
         "payments": list(gateway.payments.offers_enabled),
         "library_models": len(gateway.catalogue.cards),

@@ -32,7 +32,7 @@ from gateway_simulation.launch import order_for
 from gateway_simulation.outcome import Evidence, Outcome
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
-from gateway_simulation.solvers import preferred_engine
+from gateway_simulation.solvers import available_engines
 from gateway_simulation.trajectory import Trajectory
 from gateway_simulation.worker import END_S, START_S, Worker
 
@@ -78,7 +78,7 @@ class Simulator:
 
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
-        self._current_worker(preferred_engine())
+        self._current_worker(available_engines()[0])
 
     def run(self, run: CanonicalRun) -> Trajectory:
         """The trajectory of `run`, and of its finer twin where that is asked for.

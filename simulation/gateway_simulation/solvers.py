@@ -51,9 +51,25 @@ def resolve(description: ModelDescription, request: SimulationRequest, grid: Tim
     return replace(solving, engine=engine, warnings=solving.warnings + told)
 
 
-def preferred_engine() -> Engine:
-    """What `auto` takes: the native core wherever it works."""
-    return "fmpy" if native.problem() else "native"
+def available_engines() -> tuple[Engine, ...]:
+    """What can run models here; `auto` takes the first."""
+    return ENGINES if native.problem() is None else ("fmpy",)
+
+
+def shortcomings() -> tuple[str, ...]:
+    """What this installation lacks, a sentence each that says what to do."""
+    problem = native.problem()
+    found = []
+    if problem is not None:
+        found.append(
+            f"FMPy runs all models, more slowly, since the native core can't be used: {problem}. "
+            "Install the gateway again with a C compiler, or after `pip install ziglang`."
+        )
+    if not cvode_available():
+        found.append(
+            "There is no SUNDIALS for this machine: Model Exchange has euler and rk4 only."
+        )
+    return tuple(found)
 
 
 def cvode_available() -> bool:
@@ -63,17 +79,19 @@ def cvode_available() -> bool:
 
 def _engine(asked: str) -> tuple[Engine, tuple[str, ...]]:
     """The engine asked for; where `auto` had to take FMPy, a sentence that says why."""
-    problem = native.problem()
-    available = [engine for engine in ENGINES if engine == "fmpy" or not problem]
+    available = available_engines()
     if asked == "auto":
-        if problem is None:
-            return "native", ()
-        return "fmpy", (f"FMPy ran the model, since the native core can't be used: {problem}",)
-    for engine in ENGINES:
-        if engine == asked and engine in available:
+        return available[0], _why_fmpy()
+    for engine in available:
+        if engine == asked:
             return engine, ()
     msg = f"engine {asked!r} is not part of this installation"
-    raise UnavailableEngineError(msg, {"engine": asked, "available": available, "reason": problem})
+    raise UnavailableEngineError(msg, {"engine": asked, "available": list(available)})
+
+
+def _why_fmpy() -> tuple[str, ...]:
+    problem = native.problem()
+    return (f"FMPy ran it: the native core can't be used here: {problem}",) if problem else ()
 
 
 def _mode(description: ModelDescription, request: SimulationRequest) -> Kind:

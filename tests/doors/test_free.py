@@ -24,7 +24,7 @@ def test_a_model_is_found_described_and_simulated(free: Door) -> None:
     assert not result.failed
     assert result.body["kpis"]["h_max"] == {"value": 1.0, "unit": "m"}
     assert result.body["outputs"]["h"]["start"] == 1.0
-    assert result.body["engine"]["name"] == "fmpy"
+    assert result.body["engine"]["name"] == "native"
 
 
 def test_the_example_that_describe_model_gives_runs_as_it_stands(free: Door) -> None:

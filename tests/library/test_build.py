@@ -134,8 +134,11 @@ def test_each_file_that_a_build_reads_triggers_a_rebuild_of_an_editable_install(
         inputs |= {path for version in FMI_VERSIONS for path in model.files(version)}
     inputs |= {
         ROOT / "library" / "gateway_library" / f"{module}.py"
-        for module in ("build", "compiler", "descriptions", "sources")
+        for module in ("build", "descriptions", "sources")
     }
+    core = ROOT / "simulation" / "gateway_simulation"
+    inputs |= {core / "compiler.py", core / "layout.py", core / "native" / "build.py"}
+    inputs |= {path for path in (core / "native").iterdir() if path.suffix in {".c", ".h"}}
     assert {str(PurePosixPath(path.relative_to(ROOT))) for path in inputs - covered} == set()
 
 

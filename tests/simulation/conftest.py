@@ -78,9 +78,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def planned(engine: str) -> Planner:
     def make(model: Model, **fields: Any) -> CanonicalRun:  # noqa: ANN401
-        request = SimulationRequest.model_validate(
-            {"fmu_id": model.id, "engine": engine, **fields}
-        )
+        request = SimulationRequest.model_validate({"fmu_id": model.id, "engine": engine, **fields})
         return plan(model, request, RunLimits())
 
     return make

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_library.store import Added
 from gateway_library.tickets import LIFETIME
+from gateway_simulation.trial import Trial, tried
 from gateway_tools.context import Context
 from gateway_tools.exceptions import (
     NotBase64Error,
@@ -57,6 +58,11 @@ class UploadOutput(BaseModel):
     missing_libraries: list[str] = Field(
         default=[], description="Shared libraries it needs and this gateway lacks: it won't run"
     )
+    resets: bool | None = Field(
+        default=None,
+        description="Whether fmiReset was seen to restore it; where not, every run of a study gets "
+        "a fresh instance",
+    )
     warnings: list[str] = []
     upload_url: str | None = Field(default=None, description="PUT the file here, once")
     upload_expires_at: datetime | None = None
@@ -77,10 +83,10 @@ def handle(context: Context, request: UploadInput) -> UploadOutput:
 def upload(context: Context, data: bytes) -> UploadOutput:
     """Check and store an FMU for the caller's account."""
     added = context.gateway.models.add(context.account_id, data, context.now)
-    return _stored(added)
+    return _stored(added, tried(context.gateway.simulator, added.model))
 
 
-def _stored(added: Added) -> UploadOutput:
+def _stored(added: Added, trial: Trial) -> UploadOutput:
     model, description = added.model, added.model.description
     outside = [v for v in description.variables if v.causality in {"input", "output", "parameter"}]
     return UploadOutput(
@@ -97,9 +103,15 @@ def _stored(added: Added) -> UploadOutput:
         variables=views(outside[:SHOWN_VARIABLES]),
         variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
         missing_libraries=list(added.missing_libraries),
-        warnings=list(added.warnings),
+        resets=trial.resets,
+        warnings=[*added.warnings, *_failure(trial)],
         next_steps=[f'Run it: simulate {{"fmu_id": "{model.id}"}}', "See more: describe_model"],
     )
+
+
+def _failure(trial: Trial) -> list[str]:
+    """Not a reason to refuse the model: other start values may do."""
+    return [f"a short trial run failed: {trial.failure}"] if trial.failure else []
 
 
 def _invitation(context: Context) -> UploadOutput:
