@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from gateway_simulation import compiler
 from gateway_library.build import INDEX, build_library
-from gateway_simulation.compiler import CompilationError, NoCompilerError, Target
 from gateway_library.sources import FMI_VERSIONS, CardError, models_folder, read_models
+from gateway_simulation import compiler
+from gateway_simulation.compiler import CompilationError, NoCompilerError, Target
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("HeatedRoom.fmu", "HeatedRoom@fmi3.fmu")

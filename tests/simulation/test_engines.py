@@ -54,10 +54,8 @@ def test_the_native_core_runs_what_nobody_asked_an_engine_for(
 def test_without_the_core_fmpy_runs_everything_and_says_so(model_that: Named) -> None:
     run = _planned(model_that("driven"))
     assert run.engine == "fmpy"
-    assert run.warnings == (
-        "FMPy ran it: the native core can't be used here: "
-        "it was not built when the gateway was installed",
-    )
+    (warning,) = run.warnings
+    assert warning.startswith("FMPy ran it: the native core can't be used here: it was not built")
     (sentence,) = shortcomings()
     assert "C compiler" in sentence
     simulator = Simulator(timeout_s=10, memory_mb=256)
@@ -79,12 +77,12 @@ def test_a_core_that_cant_be_loaded_is_told_as_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     damaged = tmp_path / "core.so"
-    damaged.write_bytes(b"no ELF file")
+    damaged.write_bytes(b"no ELF file" * 100)
     monkeypatch.setattr(native, "built_library", lambda: damaged)
     native.problem.cache_clear()
     native.library.cache_clear()
     try:
-        assert "invalid ELF header" in (native.problem() or "")
+        assert native.problem() == "core.so: invalid ELF header"
     finally:
         monkeypatch.undo()
         native.problem.cache_clear()

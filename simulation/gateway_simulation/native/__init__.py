@@ -29,7 +29,7 @@ def problem() -> str | None:
     try:
         library()
     except _FAILURES as error:
-        return str(error)[:300]
+        return str(error).replace(str(path), path.name)[:300]
     return None
 
 
