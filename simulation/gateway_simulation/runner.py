@@ -292,7 +292,8 @@ def _provenance_of(engine: Engine) -> dict[str, str | None]:
 
 
 def _provenance(run: CanonicalRun, tier: str) -> dict[str, str | None]:
-    return {**_provenance_of(run.engine), "solver": run.solver, "sandbox": tier}
+    solver = {"sundials": native.sundials_version()} if run.solver == "cvode" else {}
+    return {**_provenance_of(run.engine), **solver, "solver": run.solver, "sandbox": tier}
 
 
 def _timeout(timeout_s: float) -> RunTimeoutError:

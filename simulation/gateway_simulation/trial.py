@@ -1,4 +1,4 @@
-"""A short trial of a model after its upload: does it run, and does fmiReset restore it?
+"""A short trial of a model after its upload: whether it runs, and whether a reset restores it.
 
 Many FMUs forget to restore something (the Reference FMU Stair keeps its counter). Runs of a study
 share one instance only where the trial saw two runs with a reset in between give the same bytes.

@@ -22,7 +22,6 @@ from gateway_simulation.run import Engine
 START_S: Final = 30.0
 END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
-_READY_BYTES: Final = 4096
 _BOOT: Final = (
     "import sys; sys.path.append(sys.argv[3]); "
     "from gateway_simulation.zygote import main; main(int(sys.argv[1]), sys.argv[2])"
@@ -98,7 +97,7 @@ class Worker:
     def _await_ready(self) -> None:
         self._control.settimeout(START_S)
         try:
-            ready = self._control.recv(_READY_BYTES)
+            ready = self._control.recv(16)
         except OSError:
             ready = b""
         self._control.settimeout(None)

@@ -5,8 +5,6 @@ waits: for runs on its control socket, for children to end, for deadlines. It re
 FMU wrote. When the server goes away it ends, and with it every child. For the native engine it
 imports little, so that a fork is quick.
 
-Its first message says that it is ready: JSON (`cvode`: why there is none, or null).
-
 A run arrives as one message on the control socket: JSON (`folder`, `timeout_s`, `memory_bytes`) and
 four descriptors: the order, the result block, a block for output, and a socket on which the outcome
 is told once: JSON with `signal`, `exit_status`, `timed_out`, `peak_bytes`.
@@ -28,6 +26,7 @@ from typing import Final
 
 from gateway_simulation import child
 
+READY: Final = b"ready"
 DESCRIPTORS: Final = 4
 MESSAGE_BYTES: Final = 4096
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -54,6 +53,7 @@ class _Zygote:
     def serve(self) -> None:
         """Until the server closes its end."""
         self.selector.register(self.control, selectors.EVENT_READ)
+        self.control.send(READY)
         while True:
             for key, _ in self.selector.select(self._patience()):
                 if key.fileobj is self.control:
@@ -147,22 +147,21 @@ def _kill(run: _Running) -> None:
         signal.pidfd_send_signal(run.handle, signal.SIGKILL)
 
 
-def _native() -> tuple[child.Run, str | None]:
+def _native() -> child.Run:
     from gateway_simulation import native  # noqa: PLC0415 - only what this zygote runs
 
-    return native.run, native.load_sundials()
+    native.load_sundials()  # not on every machine: euler and rk4 still work
+    return native.run
 
 
-def _fmpy() -> tuple[child.Run, str | None]:
+def _fmpy() -> child.Run:
     from gateway_simulation.engine.prototypes import prepare  # noqa: PLC0415
     from gateway_simulation.engine.simulate import run  # noqa: PLC0415
 
     prepare()
-    try:
+    with contextlib.suppress(ImportError, OSError):
         from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
-    except (ImportError, OSError) as error:  # not on every machine: euler and rk4 still work
-        return run, str(error)
-    return run, None
+    return run
 
 
 _ENGINES: Final = {"native": _native, "fmpy": _fmpy}
@@ -172,11 +171,10 @@ def main(descriptor: int, engine: str) -> None:
     """Serve on the control socket `descriptor` until its other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    run, cvode = _ENGINES[engine]()
+    run = _ENGINES[engine]()
     gc.collect()
     gc.freeze()
     zygote = _Zygote(socket.socket(fileno=descriptor), run)
-    zygote.control.send(json.dumps({"cvode": cvode}).encode())
     try:
         zygote.serve()
     finally:

@@ -48,6 +48,7 @@ def test_the_native_core_runs_what_nobody_asked_an_engine_for(
     assert str(trajectory.engine["version"]).endswith(f"+{native.core_version()}")
     assert str(trajectory.engine["libc"]).startswith("glibc ")
     assert trajectory.engine["solver"] == "cvode"
+    assert str(trajectory.engine["sundials"]).startswith("7.")
 
 
 @pytest.mark.usefixtures("coreless")

@@ -48,7 +48,9 @@ class SimulateOutput(BaseModel):
     cached: bool = Field(default=False, description="Answered from an earlier run, free")
     fmu_id: str
     request_sha256: str
-    engine: dict[str, str | None] = Field(description="Name, version, solver, sandbox tier")
+    engine: dict[str, str | None] = Field(
+        description="What computed it: name, version, solver, SUNDIALS, libc, sandbox"
+    )
     model_sha256: str
     resolved: dict[str, Any] = Field(description="What was decided for you")
     solver_statistics: dict[str, int]

@@ -69,6 +69,20 @@ def load_sundials() -> str | None:
 
 
 @cache
+def sundials_version() -> str | None:
+    """Such as `7.4.0`; None where there is none for this machine."""
+    folder = sundials_folder()
+    if folder is None:
+        return None
+    text = ctypes.create_string_buffer(32)
+    try:
+        failed = ctypes.CDLL(str(folder / "sundials_core.so")).SUNDIALSGetVersion(text, len(text))
+    except _FAILURES:
+        return None
+    return None if failed else text.value.decode("ascii", "replace")
+
+
+@cache
 def sundials_folder() -> Path | None:
     """SUNDIALS for this machine in FMPy's package, looked up without importing it."""
     spec = find_spec("fmpy")
