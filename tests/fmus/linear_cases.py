@@ -1,0 +1,153 @@
+"""Random simulations of linear FMUs: systems, inputs and times for hypothesis to vary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from fmus.linear import Size, Version
+from fmus.linear_exact import Array, Drive, Signal, System
+from hypothesis import strategies as st
+
+SIZES = (Size(1, 1, 1), Size(2, 1, 2), Size(3, 2, 1))
+STARTS = (0.0, 2.5, -3.7, 1e6)
+_UNROUND = 0.0437
+"""Keeps what is drawn from meeting other round numbers exactly."""
+
+_numbers = st.integers(-20, 20).map(lambda k: k / 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One simulation of one system, from `start` to `stop`, recorded each `step` [s]."""
+
+    version: Version
+    size: Size
+    system: System
+    signals: tuple[Signal, ...]
+    start: float
+    stop: float
+    step: float
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What a request for it says, all variables recorded."""
+        widths = {"x": self.size.states, "u": self.size.inputs, "y": self.size.outputs}
+        arrays = [f"{name}[{i}]" for name, n in widths.items() for i in range(1, n + 1)]
+        return {
+            "start_time": self.start,
+            "stop_time": self.stop,
+            "step": self.step,
+            "start_values": self.system.start_values(self.version),
+            "input_signals": [signal.request for signal in self.signals],
+            "outputs": ["count", "tick", "gain", *arrays],
+        }
+
+    def drive(self, tolerance: float) -> Drive:
+        """Its inputs; instants less than `tolerance` [s] apart are the same."""
+        return Drive(self.size.inputs, self.signals, tolerance)
+
+    def grid(self, step: float, *, to_stop: bool = True) -> list[float]:
+        """The points after the start at which `step` [s] ends, the stop time also if asked for."""
+        whole = math.floor((self.stop - self.start) / step * (1 + 1e-12))
+        points = [self.start + i * step for i in range(1, whole + 1)]
+        if to_stop and (not points or points[-1] < self.stop - step * 1e-6):
+            points.append(self.stop)
+        return points
+
+    @property
+    def jumps(self) -> list[float]:
+        """When held inputs change after the start, up to the stop."""
+        held = (s.time for s in self.signals if s.interpolation == "hold")
+        return sorted({t for times in held for t in times if self.start < t <= self.stop})
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    sizes: tuple[Size, ...] = SIZES,
+    knots: Literal["anywhere", "on_grid"] = "anywhere",
+    *,
+    driven: bool = True,
+) -> Case:
+    """A case without events of its own; `knots` says where linear inputs bend."""
+    size = draw(st.sampled_from(sizes))
+    start = draw(st.sampled_from(STARTS))
+    stop = start + draw(st.integers(4, 16)) / 8
+    step = (stop - start) * 100 / draw(st.integers(200, 2400))
+    case = Case(
+        version=draw(st.sampled_from(("2.0", "3.0"))),
+        size=size,
+        system=draw(_systems(size)),
+        signals=(),
+        start=start,
+        stop=stop,
+        step=step,
+    )
+    elements = draw(st.sets(st.integers(0, size.inputs - 1))) if driven else ()
+    return replace(case, signals=tuple(draw(_signals(case, i, knots)) for i in sorted(elements)))
+
+
+@st.composite
+def ticking_cases(draw: st.DrawFn, *, driven: bool = True) -> Case:
+    """A case with time events, off the grid."""
+    case = draw(cases(driven=driven))
+    period = case.step * draw(st.integers(3, 40)) / 10 + _UNROUND * case.step
+    return replace(case, system=replace(case.system, period=period))
+
+
+@st.composite
+def crossing_cases(draw: st.DrawFn) -> Case:
+    """A case whose first state mostly rises to the level, again and again."""
+    case = draw(st.one_of(cases(), ticking_cases()))
+    b = case.system.b.copy()
+    b[0, 0] = draw(st.integers(10, 40)) / 10
+    x0 = case.system.x0.copy()
+    x0[0] = 0
+    constant = Signal(0, (case.start - 1,), (draw(st.integers(10, 30)) / 10,), "linear")
+    others = tuple(signal for signal in case.signals if signal.element != 0)
+    system = replace(
+        case.system,
+        b=b,
+        x0=x0,
+        level=draw(st.integers(2, 10)) / 10 + _UNROUND,
+        back=-draw(st.integers(0, 10)) / 10,
+    )
+    return replace(case, system=system, signals=(constant, *others))
+
+
+@st.composite
+def _systems(draw: st.DrawFn, size: Size) -> System:
+    """Stable and mildly unstable ones: the fastest growth is drawn, the rest follows."""
+    a = draw(_matrices(size.states, size.states))
+    growth = draw(st.integers(-10, 3)) / 10
+    if size.states:
+        a = a - (float(np.max(np.linalg.eigvals(a).real)) - growth) * np.eye(size.states)
+    return System(
+        a=a,
+        b=draw(_matrices(size.states, size.inputs)),
+        c=draw(_matrices(size.outputs, size.states)),
+        d=draw(_matrices(size.outputs, size.inputs)),
+        x0=draw(_matrices(1, size.states))[0],
+    )
+
+
+def _matrices(rows: int, columns: int) -> st.SearchStrategy[Array]:
+    count = rows * columns
+    values = st.lists(_numbers, min_size=count, max_size=count)
+    return values.map(lambda found: np.array(found, dtype=np.float64).reshape(rows, columns))
+
+
+@st.composite
+def _signals(draw: st.DrawFn, case: Case, element: int, knots: str) -> Signal:
+    interpolation: Literal["linear", "hold"] = draw(st.sampled_from(("linear", "hold")))
+    if interpolation == "linear" and knots == "on_grid":
+        unit, most = case.step, int((case.stop - case.start) / case.step)
+    else:
+        unit, most = (case.stop - case.start) / 100, 120
+    places = sorted(draw(st.sets(st.integers(-2, most + 2), min_size=1, max_size=5)))
+    values = draw(st.lists(_numbers, min_size=len(places), max_size=len(places)))
+    times = tuple(case.start + place * unit for place in places)
+    return Signal(element, times, tuple(values), interpolation)
