@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +46,12 @@ def integrator(order: Order, fmu: Fmu, inputs: Inputs) -> Integrator:
     return _FixedStep(order, fmu, inputs, nx, nz)
 
 
+def check_indicators(z: Iterable[float], t: float) -> None:
+    """A NaN has no sign to change: its event would be missed."""
+    if any(map(math.isnan, z)):
+        raise EngineError(Status.NON_FINITE, function="GetEventIndicators", time=t)
+
+
 class _FixedStep:
     """Explicit Euler, or the classic Runge-Kutta method of fourth order.
 
@@ -76,16 +82,19 @@ class _FixedStep:
         self._inputs.apply_linear(reached)
         _into(self._calls["set_x"], self._x)
         self._before[:] = self._z
-        _into(self._calls["get_z"], self._z)
+        self._get_indicators(reached)
         return bool(np.any((self._before > 0) != (self._z > 0))), reached
 
     def reset(self, t: float) -> None:
-        del t
-        _into(self._calls["get_z"], self._z)
+        self._get_indicators(t)
 
     @property
     def statistics(self) -> dict[str, int]:
         return {"steps": self._steps, "evaluations": self._evaluations}
+
+    def _get_indicators(self, t: float) -> None:
+        _into(self._calls["get_z"], self._z)
+        check_indicators(self._z, t)
 
     def _slope(self, t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
         self._evaluations += 1
@@ -108,4 +117,6 @@ class _FixedStep:
 
 
 def _into(call: Callable[..., Any], vector: NDArray[np.float64]) -> None:
-    call(vector.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), vector.size)
+    """Exchange a vector with the FMU; some refuse to be asked for one without elements."""
+    if vector.size:
+        call(vector.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), vector.size)

@@ -47,8 +47,7 @@ class Stepper:
         """Simulate. Raises EngineError, also where the model ends the simulation by itself."""
         order = self._order
         if self._events:
-            self._next_event = self._fmu.settle(order.start)
-            self._fmu.enter_step_mode()
+            self._settle()
         self._recorder.record(order.start)
         ratio = max(1, round(order.step / order.communication_step))
         whole = whole_steps(order.start, order.stop, order.step, order.tolerance)
@@ -95,12 +94,13 @@ class Stepper:
         made = self._fmu.do_step(self._time, end - self._time)
         self._steps += 1
         if made.terminate:
-            self._recorder.record(made.reached)
-            raise EngineError(Status.MODEL_TERMINATED, time=made.reached)
+            ended = min(made.reached, end) if made.reached > self._time else self._time
+            self._recorder.record(ended)
+            raise EngineError(Status.MODEL_TERMINATED, time=ended)
         if made.reached > self._time:
             self._refusals, self._recorded = 0, False
             self._time = end if self._over(made.reached, end) else made.reached
-        elif not made.event:
+        elif not (made.event and self._events):
             self._refusals += 1
             if self._refusals > _REFUSALS:
                 raise EngineError(Status.STEP_REFUSED, time=self._time, bound=end - self._time)
@@ -113,10 +113,15 @@ class Stepper:
         self._recorder.event(self._time)
         self._fmu.enter_event_mode()
         self._inputs.apply_held(self._time)
-        self._next_event = self._fmu.settle(self._time)
-        self._fmu.enter_step_mode()
+        self._settle()
         self._recorder.record(self._time)
         self._recorded = True
+
+    def _settle(self) -> None:
+        """Leave event mode. An event announced for a time that has come can't be stepped to."""
+        announced = self._fmu.settle(self._time)
+        self._next_event = announced if announced > self._time else math.inf
+        self._fmu.enter_step_mode()
 
     def _over(self, time: float, end: float) -> bool:
         return time >= end or self._order.same_time(time, end)

@@ -17,6 +17,15 @@ static bool over(const Core *core, double time, double end) {
     return time >= end || same_time(core, time, end);
 }
 
+/* Leave event mode. An event announced for a time that has come can't be stepped to. */
+static void settle_discrete(Stepper *stepper) {
+    Core *core = stepper->core;
+    Update update = settle(core);
+    if (update.terminate) end_by_model(core, core->time);
+    stepper->next_event = update.next_event > core->time ? update.next_event : INFINITY;
+    check(core, "fmi3EnterStepMode", core->fmu.enter_step_mode(core->fmu.instance));
+}
+
 /* In event mode (FMI 3.0, section 4.2.2): inputs may jump, discrete states settle. */
 static void handle_event(Stepper *stepper) {
     Core *core = stepper->core;
@@ -25,10 +34,7 @@ static void handle_event(Stepper *stepper) {
     record_event(core, core->time);
     check(core, "fmi3EnterEventMode", fmu->enter_event_mode(fmu->instance));
     apply_held(core, core->time);
-    Update update = settle(core);
-    if (update.terminate) end_by_model(core, core->time);
-    stepper->next_event = update.next_event;
-    check(core, "fmi3EnterStepMode", fmu->enter_step_mode(fmu->instance));
+    settle_discrete(stepper);
     record(core, core->time);
     stepper->recorded = true;
 }
@@ -50,14 +56,15 @@ static void step(Stepper *stepper, double end, double jump) {
     Step made = do_step(core, end);
     count_solver(core, 1, 0);
     if (made.terminate) {
-        record(core, made.reached);
-        end_by_model(core, made.reached);
+        core->time = fmin(fmax(made.reached, core->time), end);
+        record(core, core->time);
+        end_by_model(core, core->time);
     }
     if (made.reached > core->time) {
         stepper->refusals = 0;
         stepper->recorded = false;
         core->time = over(core, made.reached, end) ? end : made.reached;
-    } else if (!made.event && ++stepper->refusals > REFUSALS) {
+    } else if (!(made.event && stepper->events) && ++stepper->refusals > REFUSALS) {
         fail_bound(core, STATUS_STEP_REFUSED, end - core->time);
     }
     bool due = over(core, core->time, fmin(jump, stepper->next_event));
@@ -96,12 +103,7 @@ void stepping(Core *core) {
                        .slopes = order->abilities & ABILITY_INPUT_DERIVATIVES,
                        .events = order->abilities & ABILITY_EVENT_MODE,
                        .next_event = INFINITY};
-    if (stepper.events) {
-        Update update = settle(core);
-        if (update.terminate) end_by_model(core, core->time);
-        stepper.next_event = update.next_event;
-        check(core, "fmi3EnterStepMode", core->fmu.enter_step_mode(core->fmu.instance));
-    }
+    if (stepper.events) settle_discrete(&stepper);
     record(core, order->start);
     double ratio = fmax(1, rint(order->step / order->communication_step));
     double whole = whole_steps(core, order->step);
