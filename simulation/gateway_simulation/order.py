@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from gateway_simulation import instants, layout
@@ -142,7 +144,7 @@ def pack(order: Order) -> bytes:
     head: dict[str, Any] = {name: getattr(order, name) for name in _PLAIN}
     head |= {name: out.text(getattr(order, name)) for name in _TEXTS}
     head |= {"settings": out.put(b"".join(settings)), "n_settings": len(settings)}
-    blocks = [_values_block(order, run, offsets, size, out) for run in order.runs]
+    blocks = _values_blocks(order, offsets, size, out)
     head |= {"values": out.put(b"".join(blocks)), "values_size": size, "n_runs": len(blocks)}
     inputs = [_input_group(group, out) for group in order.inputs]
     head |= {"input_groups": out.put(b"".join(inputs)), "n_input_groups": len(inputs)}
@@ -243,19 +245,27 @@ def _value_places(order: Order) -> tuple[list[int], int]:
     return offsets, size
 
 
-def _values_block(
-    order: Order,
-    run: tuple[tuple[Scalar, ...], ...],
-    offsets: list[int],
-    size: int,
-    out: _Writer,
-) -> bytes:
-    block = bytearray(size)
-    for setting, offset, values in zip(order.settings, offsets, run, strict=True):
-        is_text = setting.type is Type.STRING
-        shown = [out.text(str(v)) for v in values] if is_text else values
-        struct.pack_into(f"<{setting.count}{_code(order.fmi, setting.type)}", block, offset, *shown)
-    return bytes(block)
+def _values_blocks(order: Order, offsets: list[int], size: int, out: _Writer) -> list[bytes]:
+    """The values of each run."""
+    form = "<"
+    for setting, offset in zip(order.settings, offsets, strict=True):
+        padding = offset - struct.calcsize(form)
+        form += f"{padding}x{setting.count}{_code(order.fmi, setting.type)}"
+    block = struct.Struct(f"{form}{size - struct.calcsize(form)}x")
+    runs: Iterable[Iterable[tuple[Scalar, ...]]] = order.runs
+    if any(setting.type is Type.STRING for setting in order.settings):
+        runs = (_placed(order, run, out) for run in order.runs)
+    return [block.pack(*chain.from_iterable(run)) for run in runs]
+
+
+def _placed(
+    order: Order, run: tuple[tuple[Scalar, ...], ...], out: _Writer
+) -> list[tuple[Scalar, ...]]:
+    """The values of a run with the places of its texts."""
+    return [
+        tuple(out.text(str(v)) for v in values) if setting.type is Type.STRING else values
+        for setting, values in zip(order.settings, run, strict=True)
+    ]
 
 
 def _read_values(data: bytes, fmi: int, setting: dict[str, int], block: int) -> tuple[Scalar, ...]:

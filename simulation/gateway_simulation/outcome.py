@@ -12,15 +12,17 @@ import numpy as np
 
 from gateway_simulation import exceptions as e
 from gateway_simulation import layout
-from gateway_simulation.layout import MAGIC, MAX_EVENTS, Quantity, Status
+from gateway_simulation.layout import MAGIC, Quantity, Status
 from gateway_simulation.order import Order
+from gateway_simulation.recorded import RECORD, Recorded
 from gateway_simulation.run import CanonicalRun
 from gateway_simulation.shared import SharedBlock
-from gateway_simulation.trajectory import Samples, Trajectory
+from gateway_simulation.trajectory import Trajectory
 
 _LOG_LINES: Final = 20
 _LINE_LENGTH: Final = 300
 _NEARLY_ALL_MEMORY: Final = 0.8
+_COUNTS: Final = ("steps", "evaluations", "events")
 
 _FAILURES: Final[dict[Status, tuple[type[e.RunError], str]]] = {
     Status.MODEL_FAILED: (e.ModelFailedError, "the model reported an error"),
@@ -66,99 +68,94 @@ class Outcome:
     """
 
     def __init__(
-        self, order: Order, evidence: Evidence, result: SharedBlock, output: SharedBlock
+        self,
+        run: CanonicalRun,
+        order: Order,
+        evidence: Evidence,
+        result: SharedBlock,
+        output: SharedBlock,
     ) -> None:
-        self._order = order
+        """Take `run` for any of the order's: they differ in their start values only."""
+        self._run = run
         self._evidence = evidence
         self._result = result
         self._output = output
         head = layout.RESULT.unpack(result.read(0, layout.RESULT.size))
         self._messages = int(head["messages"])
         size = len(order.runs) * layout.RUN.size
-        self._records = result.read(layout.RUNS_OFFSET, size)
-        ended = 0
-        while ended < len(order.runs) and self._record(ended)["magic"] == MAGIC:
-            ended += 1
+        self._data = result.read(layout.RUNS_OFFSET, size)
+        records = np.frombuffer(self._data, dtype=RECORD)
+        unended = np.flatnonzero(records["magic"] != MAGIC)
+        ended = int(unended[0]) if unended.size else len(order.runs)
         complete = head["magic"] == MAGIC and evidence.clean
         lone = len(order.runs) == 1
         self.runs = 0 if lone and not complete else ended
         self.died = not complete
+        records = records[: self.runs]
+        self._recorded = Recorded(order, result, records)
+        self._good = ((records["status"] == Status.OK) & (records["terminated"] == 0)).tolist()
+        self._counts = list(zip(*(records[name].tolist() for name in _COUNTS), strict=True))
+        self._names = run.outputs
+        self._units = {column.name: column.variable.unit for column in run.columns}
+        self._discrete = frozenset(c.name for c in run.columns if not c.variable.continuous)
+        self._in_steps = run.mode == "co_simulation"
 
-    def trajectory(self, run: CanonicalRun, index: int) -> Trajectory:
+    def trajectory(self, index: int, wall_ms: float, engine: dict[str, str | None]) -> Trajectory:
         """The trajectory of the run at `index`. Raises RunError for any other end."""
         if index >= self.runs:
             raise self._death()
-        record = self._record(index)
-        if record["status"] != Status.OK:
-            raise self._failure(run, record)
-        time, values, events = self._numbers(record)
-        ended = float(record["time"]) if record["terminated"] else None
-        statistics = {
-            "steps": record["steps"],
-            "rhs_evaluations": record["evaluations"],
-            "events": record["events"],
-        }
-        if run.mode == "co_simulation":
-            del statistics["rhs_evaluations"]
+        ended = None if self._good[index] else self._end(index)
+        fault = self._recorded.fault(index)
+        if fault is not None:
+            raise _invalid(fault)
+        time, values, events = self._recorded.numbers(index)
+        steps, evaluations, met = self._counts[index]
         return Trajectory(
             time=time,
-            names=run.outputs,
+            names=self._names,
             values=values,
-            units={column.name: column.variable.unit for column in run.columns},
-            discrete=frozenset(c.name for c in run.columns if not c.variable.continuous),
+            units=self._units,
+            discrete=self._discrete,
             events=events,
-            statistics=statistics,
-            warnings=run.warnings + _early_end(ended),
+            statistics={"steps": steps, "events": met}
+            if self._in_steps
+            else {"steps": steps, "rhs_evaluations": evaluations, "events": met},
+            wall_ms=wall_ms,
+            engine=engine,
+            warnings=self._run.warnings + _early_end(ended),
             terminated_at=ended,
         )
 
-    def _record(self, index: int) -> dict[str, Any]:
-        return layout.RUN.unpack(self._records, index * layout.RUN.size)
-
-    def _numbers(self, record: dict[str, Any]) -> tuple[Samples, Samples, tuple[float, ...]]:
-        """Time, values and events: counted, finite and in order, or not taken."""
-        order = self._order
-        width = 1 + order.n_columns
-        rows, first = record["rows"], record["first_row"]
-        events, first_event = min(record["events"], MAX_EVENTS), record["first_event"]
-        if not 1 <= rows <= order.row_capacity - first:
-            msg = "more rows than there is room for, or none"
+    def _end(self, index: int) -> float | None:
+        """When the model ended the run by itself, if so. Raises RunError for a run that failed."""
+        record = layout.RUN.unpack(self._data, index * layout.RUN.size)
+        if record["status"] != Status.OK:
+            raise self._failure(record)
+        if record["terminated"] and not math.isfinite(record["time"]):
+            msg = "an end that is no time"
             raise _invalid(msg)
-        if events > order.event_capacity - first_event:
-            msg = "more events than there is room for"
-            raise _invalid(msg)
-        rows_offset = layout.rows_offset(len(order.runs), order.event_capacity)
-        block = self._floats(rows_offset, first * width, rows * width).reshape(rows, width)
-        met = self._floats(layout.events_offset(len(order.runs)), first_event, events)
-        time = np.ascontiguousarray(block[:, 0])
-        if not (np.all(np.isfinite(block)) and np.all(np.isfinite(met))):
-            msg = "values that are not finite"
-            raise _invalid(msg)
-        if np.any(np.diff(time) < 0) or not math.isclose(time[0], order.start, abs_tol=1e-300):
-            msg = "times out of order"
-            raise _invalid(msg)
-        return time, np.asfortranarray(block[:, 1:]), tuple(met.tolist())
-
-    def _floats(self, offset: int, first: int, count: int) -> Samples:
-        return np.frombuffer(self._result.read(offset + 8 * first, 8 * count), dtype="<f8")
+        return float(record["time"]) if record["terminated"] else None
 
     def _death(self) -> e.RunError:
         """The process ended without saying what became of the run."""
         seen = self._evidence
+        if not self.died:
+            msg = "a run that never ended"
+            return _invalid(msg)
         if seen.timed_out or seen.signal == signal.SIGXCPU:
             msg = f"the run took longer than {seen.timeout_s:g} s"
             return e.RunTimeoutError(msg, {"timeout_s": seen.timeout_s})
         if seen.signal == signal.SIGKILL or self._memory_was_short:
             return self._out_of_memory()
         if seen.signal is not None:
-            name = signal.Signals(seen.signal).name
+            name = _signal_name(seen.signal)
             msg = f"the model crashed ({name})"
             return e.ModelCrashedError(msg, {"signal": name, "log": self._log()})
         msg = "the model's code ended its process"
         details = {"exit_status": seen.exit_status, "log": self._log()}
         return e.ModelExitedError(msg, details)
 
-    def _failure(self, run: CanonicalRun, record: dict[str, Any]) -> e.RunError:
+    def _failure(self, record: dict[str, Any]) -> e.RunError:
         """The engine said why it stopped."""
         if record["status"] not in set(Status):
             return _invalid("an unknown status")
@@ -169,7 +166,7 @@ class Outcome:
         kind, text = _FAILURES[status]
         time = float(record["time"])
         known = math.isfinite(time)
-        details = _details(run, status, record) | ({"time": time} if known else {})
+        details = _details(self._run, status, record) | ({"time": time} if known else {})
         details["log"] = self._log()
         return kind(f"{text} at {time:g} s" if known else text, details)
 
@@ -200,7 +197,10 @@ def _details(run: CanonicalRun, status: Status, record: dict[str, Any]) -> dict[
     """What a failure's record says, as far as it says something."""
     details: dict[str, object] = {}
     for name in ("function", "reason"):
-        text = _plain(_text(record[name], 0, len(record[name])), len(record[name]))
+        said = _text(record[name], 0, len(record[name])).replace(
+            f"{run.model.folder.resolve()}/", ""
+        )
+        text = _plain(said, len(record[name]))
         if text:
             details[name] = text
     if record["fmi_status"]:
@@ -226,6 +226,12 @@ def _variable(run: CanonicalRun, quantity: int, index: int) -> str:
 
 def _early_end(when: float | None) -> tuple[str, ...]:
     return () if when is None else (f"the model itself ended the simulation at {when:g} s",)
+
+
+def _signal_name(number: int) -> str:
+    """Such as SIGSEGV; most real-time signals have none."""
+    known = number in {one.value for one in signal.Signals}
+    return signal.Signals(number).name if known else f"signal {number}"
 
 
 def _text(data: bytes, offset: int, length: int) -> str:

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway_simulation import layout, native, order
 from gateway_simulation.exceptions import (
@@ -174,13 +175,11 @@ class Simulator:
                 folder,
                 timeout_s,
             )
-            outcome = Outcome(work, evidence, result, output)
+            wall_ms = (time.monotonic() - begun) * 1000
+            outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
-            made = {
-                "wall_ms": (time.monotonic() - begun) * 1000 / count,
-                "engine": _provenance(runs[0], self.tier),
-            }
-            return [_outcome(outcome, run, i, made) for i, run in enumerate(runs[:count])]
+            provenance = _provenance(runs[0], self.tier)
+            return [_outcome(outcome, i, wall_ms / count, provenance) for i in range(count)]
 
     def _await(
         self, worker: Worker, descriptors: tuple[int, int, int], folder: Path, timeout_s: float
@@ -254,15 +253,19 @@ def engine_version(engine: Engine) -> str:
 
 
 def _check_alike(runs: Sequence[CanonicalRun]) -> None:
-    for run in runs:
-        alike = replace(run, start_values=runs[0].start_values) == runs[0]
-        if not alike or _places(run) != _places(runs[0]):
-            msg = "runs that differ in more than the values of their start values"
-            raise ValueError(msg)
+    if not runs:
+        return
+    common, places = _COMMON(runs[0]), _places(runs[0])
+    if not all(_COMMON(run) == common and _places(run) == places for run in runs):
+        msg = "runs that differ in more than the values of their start values"
+        raise ValueError(msg)
 
 
 def _places(run: CanonicalRun) -> list[tuple[str, int]]:
     return [(start.name, len(start.values)) for start in run.start_values]
+
+
+_COMMON: Final = attrgetter(*(f.name for f in fields(CanonicalRun) if f.name != "start_values"))
 
 
 def _shard(run: CanonicalRun) -> int:
@@ -271,10 +274,10 @@ def _shard(run: CanonicalRun) -> int:
 
 
 def _outcome(
-    outcome: Outcome, run: CanonicalRun, index: int, made: dict[str, Any]
+    outcome: Outcome, index: int, wall_ms: float, engine: dict[str, str | None]
 ) -> Trajectory | RunError:
     try:
-        return replace(outcome.trajectory(run, index), **made)
+        return outcome.trajectory(index, wall_ms, engine)
     except RunError as error:
         return error
 

@@ -1,0 +1,115 @@
+"""The rows and events that the runs of an order left: counted, finite and in order, or not taken.
+
+All runs are read and checked at once, since a batch has thousands: each costs a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway_simulation import layout
+from gateway_simulation.layout import MAX_EVENTS
+from gateway_simulation.order import Order
+from gateway_simulation.shared import SharedBlock
+from gateway_simulation.trajectory import Samples
+
+Integers = NDArray[np.int64]
+
+_TYPES: Final = {"I": "<u4", "i": "<i4", "Q": "<u8", "d": "<f8"}
+RECORD: Final = np.dtype(
+    [(f.name, _TYPES.get(f.code, f"S{f.code[:-1]}")) for f in layout.RUN.fields]
+)
+"""A run's record, for many at once."""
+
+_CLOSE: Final = 1e-9
+_TINY: Final = 1e-300
+
+
+class Recorded:
+    """What the runs of `order` recorded, as far as their `records` (RECORD) have ended.
+
+    Runs share the memory of their numbers.
+    """
+
+    def __init__(self, order: Order, result: SharedBlock, records: NDArray[Any]) -> None:
+        n, width = len(order.runs), 1 + order.n_columns
+        rows, events = records["rows"], np.minimum(records["events"], MAX_EVENTS)
+        ends = _ends(records["first_row"], rows, order.row_capacity)
+        event_ends = _ends(records["first_event"], events, order.event_capacity)
+        offset = layout.rows_offset(n, order.event_capacity)
+        table = _floats(result, offset, _total(ends) * width).reshape(-1, width)
+        self._columns = np.ascontiguousarray(table.T)
+        self._events = _floats(result, layout.events_offset(n), _total(event_ends))
+        self._faults = {
+            **_faults(order.start, self._columns, rows, ends),
+            **dict.fromkeys(_runs_of(_not_finite(self._events), event_ends), _NOT_FINITE),
+        }
+        self._rows, self._ends = rows.tolist(), ends.tolist()
+        self._counts, self._event_ends = events.tolist(), event_ends.tolist()
+
+    def fault(self, index: int) -> str | None:
+        """Why the run's numbers can't be taken; None where they can."""
+        if index >= len(self._ends) or not self._rows[index]:
+            return "more rows than there is room for, or none"
+        if index >= len(self._event_ends):
+            return "more events than there is room for"
+        return self._faults.get(index)
+
+    def numbers(self, index: int) -> tuple[Samples, Samples, tuple[float, ...]]:
+        """Time, values and events of a run without fault."""
+        end, last = self._ends[index], self._event_ends[index]
+        columns = self._columns[:, end - self._rows[index] : end]
+        events = self._events[last - self._counts[index] : last]
+        return columns[0], columns[1:].T, tuple(events.tolist())
+
+
+_NOT_FINITE: Final = "values that are not finite"
+
+
+def _ends(first: NDArray[Any], counts: NDArray[Any], capacity: int) -> Integers:
+    """Where the runs' parts end, of as many runs as have them one after another in the block."""
+    bounded = np.minimum(counts, capacity).astype(np.int64)
+    ends = np.cumsum(bounded)
+    good = (counts <= capacity) & (first == ends - bounded) & (ends <= capacity)
+    return ends if good.all() else ends[: int(good.argmin())]
+
+
+def _total(ends: Integers) -> int:
+    return int(ends[-1]) if ends.size else 0
+
+
+def _floats(result: SharedBlock, offset: int, count: int) -> Samples:
+    return np.frombuffer(result.read(offset, 8 * count), dtype="<f8")
+
+
+def _faults(start: float, columns: Samples, rows: NDArray[Any], ends: Integers) -> dict[int, str]:
+    """What is wrong with the rows of a run, by its index."""
+    begins = np.unique(ends - rows[: ends.size].astype(np.int64))
+    begins = begins[begins < columns.shape[1]]
+    time = columns[0]
+    falls = np.flatnonzero(time[1:] < time[:-1]) + 1
+    first = time[begins]
+    largest = np.maximum(np.abs(first), abs(start))
+    apart = ~(np.abs(first - start) <= np.maximum(_CLOSE * largest, _TINY))
+    disorder = np.union1d(np.setdiff1d(falls, begins), begins[apart])
+    return {
+        **dict.fromkeys(_runs_of(disorder, ends), "times out of order"),
+        **dict.fromkeys(_runs_of(_not_finite(columns), ends), _NOT_FINITE),
+    }
+
+
+def _not_finite(numbers: Samples) -> Integers:
+    """Where along the last axis a number isn't finite."""
+    finite = np.isfinite(numbers)
+    if finite.all():
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(~finite.reshape(-1, numbers.shape[-1]).all(axis=0))
+
+
+def _runs_of(places: Integers, ends: Integers) -> Iterator[int]:
+    """The runs to which these places belong."""
+    yield from np.unique(np.searchsorted(ends, places, side="right")).tolist()
