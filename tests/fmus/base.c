@@ -13,8 +13,8 @@ WEAK void started(void) {}
 const char *fmi2GetTypesPlatform(void) { return "default"; }
 const char *fmi2GetVersion(void) { return "2.0"; }
 int fmi2SetDebugLogging(void *c, int on, size_t n, const char *const *categories) { return OK; }
-void *fmi2Instantiate(const char *name, int type, const char *guid, const char *location,
-                      const callbacks_t *functions, int visible, int logging) {
+WEAK void *fmi2Instantiate(const char *name, int type, const char *guid, const char *location,
+                           const callbacks_t *functions, int visible, int logging) {
     callbacks = functions;
     resources = location;
     started();

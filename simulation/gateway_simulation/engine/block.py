@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from gateway_simulation import layout
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.layout import MAGIC, MAX_EVENTS, RUN, Status
 from gateway_simulation.order import Order
+
+_TEXTS: Final = {"function": 63, "reason": 255}
+_EVENTS_AT_ONCE: Final = 10_000
 
 
 class Block:
@@ -32,6 +35,7 @@ class Block:
         )
         self._messages = self._rows_used = self._events_used = self._runs = 0
         self.rows = self.events = 0
+        self._last_event, self._events_at_once = math.nan, 0
 
     @property
     def has_room(self) -> bool:
@@ -44,7 +48,7 @@ class Block:
 
     def begin(self) -> None:
         """The next run begins."""
-        self.rows = self.events = 0
+        self.rows = self.events = self._events_at_once = 0
 
     def next_row(self, time: float) -> Any:  # noqa: ANN401 - a view of one row
         """The place for a row; it counts once `keep_row` says so."""
@@ -58,7 +62,14 @@ class Block:
         self.rows += 1
 
     def add_event(self, time: float) -> None:
-        """An event at `time`; beyond a bound they are only counted."""
+        """An event at `time`; beyond a bound they are only counted.
+
+        Events that follow each other without time going on are endless.
+        """
+        self._events_at_once = self._events_at_once + 1 if time == self._last_event else 1
+        self._last_event = time
+        if self._events_at_once > _EVENTS_AT_ONCE:
+            raise EngineError(Status.EVENT_ITERATION, time=time, bound=_EVENTS_AT_ONCE)
         if self.events < MAX_EVENTS:
             self._events[self._events_used + self.events] = time
         self.events += 1
@@ -75,8 +86,8 @@ class Block:
     def end(self, status: Status, **fields: Any) -> None:  # noqa: ANN401 - members of RUN
         """The run ended so; `fields` as far as they say something."""
         record: dict[str, Any] = {f.name: b"" if f.code.endswith("s") else 0 for f in RUN.fields}
-        texts = {"function", "reason"} & fields.keys()
-        fields |= {name: str(fields[name]).encode()[:63] for name in texts}
+        texts = _TEXTS.keys() & fields.keys()
+        fields |= {name: str(fields[name]).encode()[: _TEXTS[name]] for name in texts}
         counts = {"rows": self.rows, "events": self.events}
         places = {"first_row": self._rows_used, "first_event": self._events_used}
         record |= {"magic": MAGIC, "status": status, "time": math.nan}

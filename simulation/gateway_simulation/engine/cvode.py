@@ -24,6 +24,7 @@ from gateway_simulation.order import Order
 
 _MOST_STEPS: Final = 1_000_000
 _MAX_STEP_PARTS: Final = 50
+_MOST_REFUSALS: Final = 1000
 _DISCARD: Final = 2
 
 _set_stop_time = sundials_cvode.CVodeSetStopTime
@@ -47,6 +48,8 @@ class DrivenCVode(_Base):  # type: ignore[misc]
         self._evaluations = 0
         self._steps_before_reset = 0
         self._bounded = False
+        self._same_time = order.same_time
+        self._stuck, self._refusals = -math.inf, 0
         super().__init__(
             nx=nx,
             nz=nz,
@@ -58,6 +61,16 @@ class DrivenCVode(_Base):  # type: ignore[misc]
             **fmu.solver_calls(),
         )
 
+    @classmethod
+    def made(cls, *args: Any) -> DrivenCVode:  # noqa: ANN401 - what it is made of
+        """The solver. Raises EngineError, also where CVODE refuses what the FMU says."""
+        try:
+            return cls(*args)
+        except Exception as error:
+            if type(error) is not Exception:  # what FMPy raises then
+                raise
+            raise EngineError(Status.SOLVER_FAILED, reason=str(error)) from error
+
     def f(self, t: float, y: Any, ydot: Any, user_data: Any) -> int:  # noqa: ANN401
         """Right-hand side. An exception would get lost in C: it is kept for `step`."""
         self._evaluations += 1
@@ -66,7 +79,7 @@ class DrivenCVode(_Base):  # type: ignore[misc]
             self._inputs.apply_linear(t)
             super().f(t, y, ydot, user_data)
         except EngineError as error:
-            return self._fail(error)
+            return self._fail(t, error)
         return 0 if self.discrete else self._check(t, NV_DATA_S(ydot)[: self.nx])
 
     def g(self, t: float, y: Any, gout: Any, user_data: Any) -> int:  # noqa: ANN401, ARG002
@@ -78,7 +91,7 @@ class DrivenCVode(_Base):  # type: ignore[misc]
                 self.set_x(NV_DATA_S(y), self.nx)
             self.get_z(gout, self.nz)
         except EngineError as error:
-            return self._fail(error)
+            return self._fail(t, error)
         return 0
 
     def step(self, t: float, t_next: float) -> tuple[bool, float]:
@@ -117,7 +130,7 @@ class DrivenCVode(_Base):  # type: ignore[misc]
         self._failure = EngineError(
             Status.NON_FINITE, quantity=Quantity.DERIVATIVE, index=i, time=t
         )
-        return 1
+        return self._again(t)
 
     def _bound(self, kink: float) -> None:
         if math.isfinite(kink):
@@ -132,7 +145,14 @@ class DrivenCVode(_Base):  # type: ignore[misc]
         _get_num_steps(self.cvode_mem, ctypes.byref(steps))
         return int(steps.value)
 
-    def _fail(self, error: EngineError) -> int:
+    def _fail(self, t: float, error: EngineError) -> int:
         """A discarded evaluation lets CVODE try a smaller step, anything else ends it."""
         self._failure = error
-        return 1 if error.fields.get("fmi_status") == _DISCARD else -1
+        return self._again(t) if error.fields.get("fmi_status") == _DISCARD else -1
+
+    def _again(self, t: float) -> int:
+        """CVODE may try again, but mustn't creep on in steps that no longer move the time."""
+        if not self._same_time(t, self._stuck):
+            self._stuck, self._refusals = t, 0
+        self._refusals += 1
+        return -1 if self._refusals > _MOST_REFUSALS else 1

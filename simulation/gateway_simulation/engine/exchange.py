@@ -92,6 +92,7 @@ class Loop:
             return False
         event, terminate = self._fmu.completed_step()
         if terminate:
+            self._recorder.record(self._time)
             raise EngineError(Status.MODEL_TERMINATED, time=self._time)
         return event
 

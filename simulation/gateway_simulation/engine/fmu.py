@@ -18,11 +18,12 @@ from fmpy.logging import addLoggerProxy  # type: ignore[import-untyped]
 from gateway_simulation.engine.block import Block
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.prototypes import FMI3, fmu_class
-from gateway_simulation.layout import Ability, Mode, Status, Type
+from gateway_simulation.layout import Ability, Mode, Quantity, Status, Type
 from gateway_simulation.order import Order
 
 _DISCARD: Final = 2
 _EVENT_ITERATIONS: Final = 10_000
+_MOST_STATES: Final = 2**24
 _C_TYPES: Final[dict[Type, Any]] = {
     Type.FLOAT64: ctypes.c_double,
     Type.FLOAT32: ctypes.c_float,
@@ -141,10 +142,13 @@ class Fmu:
 
     def counts(self, order: Order) -> tuple[int, int]:
         """Continuous states and event indicators, which structural parameters may have changed."""
-        if not self._three:
-            return order.n_states, order.n_indicators
-        states = self._guard(self._raw.getNumberOfContinuousStates)()
-        return states, self._guard(self._raw.getNumberOfEventIndicators)()
+        states, indicators = order.n_states, order.n_indicators
+        if self._three:
+            states = self._guard(self._raw.getNumberOfContinuousStates)()
+            indicators = self._guard(self._raw.getNumberOfEventIndicators)()
+        if max(states, indicators) > _MOST_STATES:
+            raise EngineError(Status.OUT_OF_MEMORY)
+        return states, indicators
 
     def enter_event_mode(self) -> None:
         """Enter event mode."""
@@ -184,13 +188,34 @@ class Fmu:
         raw = self._raw
         derivatives = raw.getContinuousStateDerivatives if self._three else raw.getDerivatives
         return {
-            "get_x": self._guard(raw.getContinuousStates),
+            "get_x": self._finite_states(self._guard(raw.getContinuousStates)),
             "set_x": self._guard(raw.setContinuousStates),
             "get_dx": self._guard(derivatives),
-            "get_z": self._guard(raw.getEventIndicators),
+            "get_z": self._numbers(self._guard(raw.getEventIndicators)),
             "get_nominals": self._guard(raw.getNominalsOfContinuousStates),
             "set_time": self.set_time,
         }
+
+    def _finite_states(self, get: Callable[..., Any]) -> Callable[[Any, int], None]:
+        def get_finite(x: Any, n: int) -> None:  # noqa: ANN401
+            get(x, n)
+            for i, value in enumerate(x[:n]):
+                if not math.isfinite(value):
+                    quantity = Quantity.STATE
+                    raise EngineError(Status.NON_FINITE, quantity=quantity, index=i, time=self.time)
+
+        return get_finite
+
+    def _numbers(self, get: Callable[..., Any]) -> Callable[[Any, int], None]:
+        """Event indicators: a NaN has no sign to change, and its event would be missed."""
+        function = f"fmi{FMI3 if self._three else 2}GetEventIndicators"
+
+        def get_numbers(z: Any, n: int) -> None:  # noqa: ANN401
+            get(z, n)
+            if any(map(math.isnan, z[:n])):
+                raise EngineError(Status.NON_FINITE, function=function, time=self.time)
+
+        return get_numbers
 
     # Co-Simulation
 
@@ -214,6 +239,7 @@ class Fmu:
             if error.status != _DISCARD:
                 raise self._failed(error) from error
             return self._discarded(time)
+        self.time = time + step
         return StepResult(time + step)
 
     def _do_step_three(self, time: float, step: float) -> StepResult:
@@ -223,7 +249,8 @@ class Fmu:
             if error.status != _DISCARD:
                 raise self._failed(error) from error
             return StepResult(time)
-        return StepResult(float(last) if early else time + step, bool(terminate), bool(event))
+        self.time = float(last) if early else time + step
+        return StepResult(self.time, bool(terminate), bool(event))
 
     def _discarded(self, time: float) -> StepResult:
         """What an FMI 2.0 FMU says after it discarded a step; some can't even say that."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
 from gateway_simulation.engine.fmu import Fmu, Values
 from gateway_simulation.layout import Type
 from gateway_simulation.order import InputGroup, Order, Signal
+
+_LARGEST: Final = {Type.INT64: 2**63 - 1, Type.UINT64: 2**64 - 1}
 
 
 class Inputs:
@@ -78,6 +81,7 @@ class _Group:
             (s.element, np.array(s.time), np.array(s.values)) for s in group.signals if not s.hold
         ]
         self._held = [signal for signal in group.signals if signal.hold]
+        self._type = group.type
         self._whole = group.type not in {Type.FLOAT64, Type.FLOAT32}
 
     def start(self, time: float) -> None:
@@ -99,7 +103,11 @@ class _Group:
     def _place_held(self, time: float) -> None:
         for signal in self._held:
             value = signal.values[max(_position(signal.time, time + self._tolerance), 0)]
-            self._values.buffer[signal.element] = int(value) if self._whole else value
+            self._values.buffer[signal.element] = self._integer(value) if self._whole else value
+
+    def _integer(self, value: float) -> int:
+        """The largest integers of 64 bits are rounded to floats just beyond them."""
+        return min(int(value), _LARGEST.get(self._type, int(value)))
 
 
 def _times(signals: Iterable[Signal]) -> list[float]:

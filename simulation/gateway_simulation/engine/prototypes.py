@@ -12,6 +12,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, Final
 
+from fmpy.fmi1 import FMICallException  # type: ignore[import-untyped]
 from fmpy.fmi2 import FMU2Model, FMU2Slave  # type: ignore[import-untyped]
 from fmpy.fmi3 import FMU3Model, FMU3Slave  # type: ignore[import-untyped]
 
@@ -39,7 +40,13 @@ def fmu_class(fmi: int, mode: Mode) -> Any:  # noqa: ANN401 - FMPy is untyped
             function.argnames, function.argtypes, function.restype = names, types, result
             fmu._functions[name] = function  # noqa: SLF001 - what FMPy's own method fills
 
-    return type(base.__name__, (base,), {"_loadFunctions": load_functions})
+    def call(fmu: Any, name: str, *args: Any) -> Any:  # noqa: ANN401
+        result = base._call(fmu, name, *args)  # noqa: SLF001 - takes what is less than OK for OK
+        if isinstance(result, int) and result < 0:
+            raise FMICallException(function=name, status=result)
+        return result
+
+    return type(base.__name__, (base,), {"_loadFunctions": load_functions, "_call": call})
 
 
 def prepare() -> None:

@@ -11,6 +11,7 @@ from gateway_simulation.engine.block import Block
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.fmu import Fmu
 from gateway_simulation.engine.inputs import Inputs
+from gateway_simulation.engine.prototypes import FMI3
 from gateway_simulation.engine.recorder import Recorder
 from gateway_simulation.layout import Mode, Status, Type
 from gateway_simulation.model import Scalar
@@ -59,11 +60,11 @@ def _simulate(order: Order, given: Given, block: Block) -> dict[str, Any]:
     fmu = Fmu(order, block)
     in_steps = order.mode is Mode.CO_SIMULATION
     tolerance = (order.relative_tolerance or None) if in_steps else None
-    structural = [one for one in given if one[0].structural]
+    structural = [one for one in given if one[0].structural and order.fmi == FMI3]
     if structural:
         fmu.configure(_setter(fmu, structural))
     fmu.set_up(order, tolerance)
-    _setter(fmu, [one for one in given if not one[0].structural])()
+    _setter(fmu, [one for one in given if one not in structural])()
     inputs = Inputs(fmu, order)
     fmu.enter_initialization(order, tolerance)
     inputs.start(order.start)

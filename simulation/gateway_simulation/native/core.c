@@ -81,7 +81,7 @@ _Noreturn void end_by_model(Core *core, double time) {
 
 /* A discarded evaluation lets the solver try a smaller step, anything worse ends the run. */
 bool refuse_call(Core *core, const char *function, int status) {
-    if (status <= FMI_WARNING) return false;
+    if (status == FMI_OK || status == FMI_WARNING) return false;
     if (status != FMI_DISCARD) fail_call(core, function, status);
     core->refusal = (RunRecord){.status = STATUS_MODEL_FAILED};
     note_call(&core->refusal, function, status, core->time);
@@ -92,6 +92,17 @@ bool refuse_value(Core *core, uint32_t quantity, size_t index, double time) {
     core->refusal = (RunRecord){.status = STATUS_NON_FINITE};
     note_value(&core->refusal, quantity, index, time);
     return core->refused = true;
+}
+
+/* A NaN has no sign to change: its event would be missed. */
+bool refuse_indicators(Core *core, const double *z, size_t nz, double time) {
+    for (size_t i = 0; i < nz; i++) {
+        if (!isnan(z[i])) continue;
+        core->refusal = (RunRecord){.status = STATUS_NON_FINITE};
+        note_call(&core->refusal, NAME(core, "GetEventIndicators"), FMI_OK, time);
+        return core->refused = true;
+    }
+    return false;
 }
 
 /* The solver gave up because of the last refusal. */
@@ -111,9 +122,9 @@ static void simulate(Core *core) {
 /* One run; false where the process isn't to be used again. A model that ended the simulation by
  * itself comes back from `simulate` by longjmp too. */
 static bool attempt(Core *core) {
-    core->run->status = STATUS_OK;
     if (setjmp(core->failed) == 0) simulate(core);
-    if (core->run->status != STATUS_OK || setjmp(core->failed)) return false;
+    if (core->run->status != STATUS_OK) return false;
+    if (setjmp(core->failed)) return false;
     if (core->solver) core->solver->finish(core->solver);
     core->solver = NULL;
     check(core, NAME(core, "Terminate"), core->fmu.terminate(core->fmu.instance));
@@ -122,10 +133,10 @@ static bool attempt(Core *core) {
 
 static void begin(Core *core, uint64_t index) {
     const Order *order = core->order;
-    core->run += index > 0;
     core->values = (const char *)at(core, order->values) + index * order->values_size;
     core->time = order->start;
     core->refused = false;
+    core->events_at_once = 0;
     *core->run = (RunRecord){
         .time = NAN, .first_row = core->rows_used, .first_event = core->events_used};
 }
@@ -147,19 +158,22 @@ static bool prepare(Core *core) {
 
 static void end(Core *core, uint64_t index) {
     core->result->runs = index + 1;
-    memcpy(core->run->magic, MAGIC, sizeof core->run->magic);
+    core->records[index] = *core->run;
+    memcpy(core->records[index].magic, MAGIC, sizeof core->run->magic);
 }
 
 /* Runs the order at `order` into the zeroed block at `result`; both as layout.py says. It ends
  * after the last run, after one that failed, or where the block has no room for another. */
 EXPORT void core_run(const void *order, void *result) {
     static Core made;
+    static RunRecord run;
     Core *core = &made;
     core->order = order;
     core->result = result;
     core->log = (char *)result + sizeof(Result);
-    core->run = (RunRecord *)(core->log + LOG_LINES * LOG_LENGTH);
-    core->events = (double *)(core->run + core->order->n_runs);
+    core->run = &run;
+    core->records = (RunRecord *)(core->log + LOG_LINES * LOG_LENGTH);
+    core->events = (double *)(core->records + core->order->n_runs);
     core->rows = core->events + core->order->event_capacity;
     bool usable = prepare(core);
     if (!usable) end(core, 0);

@@ -13,7 +13,7 @@
 #include "layout.h"
 
 enum { FMI_OK, FMI_WARNING, FMI_DISCARD, FMI_ERROR, FMI_FATAL };
-enum { EVENT_ITERATIONS = 10000 };
+enum { EVENT_ITERATIONS = 10000, MOST_STATES = 1 << 24 };
 
 /* Variables of one type that are set or got by one call. */
 typedef struct {
@@ -84,12 +84,15 @@ typedef struct Solver Solver;
 typedef struct {
     const Order *order;
     Result *result;
-    RunRecord *run;
+    RunRecord *run; /* under way, where the FMU doesn't know it */
+    RunRecord *records; /* in the result, of the runs that ended */
     const char *values; /* this run's block of values to set */
     double *rows, *events;
     char *log;
     uint64_t rows_used, events_used;
     double time; /* last told to the FMU [s] */
+    double last_event; /* [s] */
+    int events_at_once; /* then */
     Fmu fmu;
     Inputs *inputs;
     size_t n_inputs;
@@ -136,6 +139,7 @@ _Noreturn void fail_value(Core *, uint32_t quantity, size_t index, double time);
 _Noreturn void end_by_model(Core *, double time);
 bool refuse_call(Core *, const char *function, int status);
 bool refuse_value(Core *, uint32_t quantity, size_t index, double time);
+bool refuse_indicators(Core *, const double *z, size_t nz, double time);
 _Noreturn void fail_refused(Core *);
 
 /* fmu.c */

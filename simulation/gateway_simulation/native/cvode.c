@@ -14,7 +14,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { BDF = 2, NORMAL = 1, ROOT_RETURN = 2, MOST_STEPS = 1000000, MAX_STEP_PARTS = 50 };
+enum { BDF = 2, NORMAL = 1, ROOT_RETURN = 2, MOST_STEPS = 1000000, MAX_STEP_PARTS = 50,
+       MOST_REFUSALS = 1000, NO_WARNINGS = -1 };
 
 typedef int Rhs(double, void *, void *, void *);
 typedef int Roots(double, void *, double *, void *);
@@ -42,6 +43,7 @@ static struct {
     int (*CVodeSetMaxStep)(void *, double);
     int (*CVodeSetMaxNumSteps)(void *, long);
     int (*CVodeSetNoInactiveRootWarn)(void *);
+    int (*CVodeSetMaxHnilWarns)(void *, int);
     int (*CVodeSetStopTime)(void *, double);
     int (*CVodeClearStopTime)(void *);
     int (*CVodeGetNumSteps)(void *, long *);
@@ -62,8 +64,8 @@ static const struct {
     SYMBOL(SUNLinSolFree), SYMBOL(CVodeCreate), SYMBOL(CVodeInit), SYMBOL(CVodeSetUserData),
     SYMBOL(CVodeSVtolerances), SYMBOL(CVodeRootInit), SYMBOL(CVodeSetLinearSolver),
     SYMBOL(CVodeSetMaxStep), SYMBOL(CVodeSetMaxNumSteps), SYMBOL(CVodeSetNoInactiveRootWarn),
-    SYMBOL(CVodeSetStopTime), SYMBOL(CVodeClearStopTime), SYMBOL(CVodeGetNumSteps),
-    SYMBOL(CVode), SYMBOL(CVodeReInit), SYMBOL(CVodeFree),
+    SYMBOL(CVodeSetMaxHnilWarns), SYMBOL(CVodeSetStopTime), SYMBOL(CVodeClearStopTime),
+    SYMBOL(CVodeGetNumSteps), SYMBOL(CVode), SYMBOL(CVodeReInit), SYMBOL(CVodeFree),
 #undef SYMBOL
 };
 
@@ -97,6 +99,8 @@ typedef struct {
     bool discrete; /* no states: CVODE gets a constant one */
     bool bounded;
     uint64_t steps, evaluations; /* steps before the last restart: CVODE forgets them */
+    double stuck; /* where evaluations are refused [s] */
+    int refusals; /* there */
     char reason[200];
 } Cvode;
 
@@ -122,22 +126,31 @@ static bool set_states(Cvode *self, void *y) {
     return refuse_call(core, NAME(core, "SetContinuousStates"), status);
 }
 
-/* Where a derivative isn't finite CVODE may try a smaller step; the run ends if that fails. */
-static int rhs(double t, void *y, void *ydot, void *data) {
-    Cvode *self = data;
+/* CVODE may try a smaller step, but mustn't creep on in steps that no longer move the time. */
+static int try_again(Cvode *self, double t) {
+    if (!same_time(self->solver.core, t, self->stuck)) self->stuck = t, self->refusals = 0;
+    return ++self->refusals > MOST_REFUSALS ? -1 : 1;
+}
+
+/* Whether the FMU refuses to be evaluated, or a derivative isn't finite. */
+static bool refuses(Cvode *self, double t, void *y, double *slopes) {
     Core *core = self->solver.core;
-    double *slopes = sundials.N_VGetArrayPointer(ydot);
-    self->evaluations++;
-    if (set_point(self, t) || set_states(self, y)) return 1;
-    if (self->discrete) return slopes[0] = 0, 0;
+    if (set_point(self, t) || set_states(self, y)) return true;
+    if (self->discrete) return slopes[0] = 0, false;
     int status = core->fmu.get_derivatives(core->fmu.instance, slopes, self->solver.nx);
     if (refuse_call(
             core, core->fmu.three ? "fmi3GetContinuousStateDerivatives" : "fmi2GetDerivatives",
             status))
-        return 1;
+        return true;
     for (size_t i = 0; i < self->solver.nx; i++)
         if (!isfinite(slopes[i])) return refuse_value(core, QUANTITY_DERIVATIVE, i, t);
-    return 0;
+    return false;
+}
+
+static int rhs(double t, void *y, void *ydot, void *data) {
+    Cvode *self = data;
+    self->evaluations++;
+    return refuses(self, t, y, sundials.N_VGetArrayPointer(ydot)) ? try_again(self, t) : 0;
 }
 
 /* Event indicators, with continuous inputs only: held ones change at events. */
@@ -146,15 +159,18 @@ static int roots(double t, void *y, double *z, void *data) {
     Core *core = self->solver.core;
     if (set_point(self, t) || set_states(self, y)) return 1;
     int status = core->fmu.get_indicators(core->fmu.instance, z, self->solver.nz);
-    return refuse_call(core, NAME(core, "GetEventIndicators"), status);
+    return refuse_call(core, NAME(core, "GetEventIndicators"), status) ||
+           refuse_indicators(core, z, self->solver.nz, t);
 }
 
 static void get_states(Cvode *self) {
     Core *core = self->solver.core;
-    if (!self->discrete)
-        check(core, NAME(core, "GetContinuousStates"),
-              core->fmu.get_states(core->fmu.instance, sundials.N_VGetArrayPointer(self->x),
-                                   self->solver.nx));
+    double *x = sundials.N_VGetArrayPointer(self->x);
+    if (self->discrete) return;
+    check(core, NAME(core, "GetContinuousStates"),
+          core->fmu.get_states(core->fmu.instance, x, self->solver.nx));
+    for (size_t i = 0; i < self->solver.nx; i++)
+        if (!isfinite(x[i])) fail_value(core, QUANTITY_STATE, i, core->time);
 }
 
 static uint64_t internal_steps(const Cvode *self) {
@@ -248,7 +264,8 @@ Solver *cvode(Core *core) {
         sundials.CVodeSetLinearSolver(self->memory, self->linear, self->matrix) ||
         sundials.CVodeSetMaxStep(self->memory, (order->stop - order->start) / MAX_STEP_PARTS) ||
         sundials.CVodeSetMaxNumSteps(self->memory, MOST_STEPS) ||
-        sundials.CVodeSetNoInactiveRootWarn(self->memory);
+        sundials.CVodeSetNoInactiveRootWarn(self->memory) ||
+        sundials.CVodeSetMaxHnilWarns(self->memory, NO_WARNINGS);
     if (refused) fail_text(core, STATUS_SOLVER_FAILED, "", self->reason);
     return &self->solver;
 }

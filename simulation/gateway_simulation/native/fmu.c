@@ -213,8 +213,9 @@ bool completed_step(Core *core) {
               fmu->completed_step2(fmu->instance, true, &wants, &ends));
         event = wants, terminate = ends;
     }
-    if (terminate) end_by_model(core, core->time);
-    return event;
+    if (!terminate) return event;
+    record(core, core->time);
+    end_by_model(core, core->time);
 }
 
 /* What an FMI 2.0 FMU says after it discarded a step; some can't even say that. */
@@ -252,7 +253,9 @@ Step do_step(Core *core, double end) {
 void count_states(Core *core, size_t *nx, size_t *nz) {
     Fmu *fmu = &core->fmu;
     *nx = core->order->n_states, *nz = core->order->n_indicators;
-    if (!fmu->three) return;
-    check(core, "fmi3GetNumberOfContinuousStates", fmu->count_states3(fmu->instance, nx));
-    check(core, "fmi3GetNumberOfEventIndicators", fmu->count_indicators3(fmu->instance, nz));
+    if (fmu->three) {
+        check(core, "fmi3GetNumberOfContinuousStates", fmu->count_states3(fmu->instance, nx));
+        check(core, "fmi3GetNumberOfEventIndicators", fmu->count_indicators3(fmu->instance, nz));
+    }
+    if (*nx > MOST_STATES || *nz > MOST_STATES) fail(core, STATUS_OUT_OF_MEMORY);
 }

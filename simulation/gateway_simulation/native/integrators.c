@@ -29,9 +29,10 @@ static void slope(Fixed *fixed, double t, const double *x, double *slope) {
 static void indicators(Fixed *fixed) {
     Core *core = fixed->solver.core;
     size_t nz = fixed->solver.nz;
-    if (nz)
-        check(core, NAME(core, "GetEventIndicators"),
-              core->fmu.get_indicators(core->fmu.instance, fixed->z, nz));
+    if (!nz) return;
+    check(core, NAME(core, "GetEventIndicators"),
+          core->fmu.get_indicators(core->fmu.instance, fixed->z, nz));
+    if (refuse_indicators(core, fixed->z, nz, core->time)) fail_refused(core);
 }
 
 static void euler(Fixed *fixed, double t, double h) {

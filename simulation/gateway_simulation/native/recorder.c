@@ -17,8 +17,8 @@ void open_outputs(Core *core) {
                            .columns = at(core, groups[i].columns),
                            .n_columns = groups[i].n_columns};
         open_values(core, &group->values);
-        group->direct =
-            group->values.type == TYPE_FLOAT64 && group->n_columns == group->values.n_values;
+        group->direct = group->values.type == TYPE_FLOAT64 && group->n_columns > 0 &&
+                        group->n_columns == group->values.n_values;
         for (size_t j = 0; group->direct && j < group->n_columns; j++)
             group->direct = group->elements[j] == j && group->columns[j] == group->columns[0] + j;
     }
@@ -46,6 +46,11 @@ void record(Core *core, double time) {
     core->rows_used++;
 }
 
+/* Events that follow each other without time going on are endless. */
 void record_event(Core *core, double time) {
+    core->events_at_once = time == core->last_event ? core->events_at_once + 1 : 1;
+    core->last_event = time;
+    if (core->events_at_once > EVENT_ITERATIONS)
+        fail_bound(core, STATUS_EVENT_ITERATION, EVENT_ITERATIONS);
     if (core->run->events++ < MAX_EVENTS) core->events[core->events_used++] = time;
 }

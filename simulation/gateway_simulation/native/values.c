@@ -86,8 +86,14 @@ void set_values(Core *core, Values *values) {
             else { int *p = (values)->buffer; expression; break; }                          \
     }
 
+/* The largest integers of 64 bits are rounded to doubles just beyond them. */
 void store(const Core *core, Values *values, size_t element, double value) {
-    FOR_TYPE(core, values, p[element] = value)
+    if (values->type == TYPE_INT64 && value >= 0x1p63)
+        ((int64_t *)values->buffer)[element] = INT64_MAX;
+    else if (values->type == TYPE_UINT64 && value >= 0x1p64)
+        ((uint64_t *)values->buffer)[element] = UINT64_MAX;
+    else
+        FOR_TYPE(core, values, p[element] = value)
 }
 
 void read_values(const Core *core, const Values *values, const uint32_t *elements,
@@ -116,7 +122,7 @@ void apply_settings(Core *core, bool structural) {
     Fmu *fmu = &core->fmu;
     bool configuring = false;
     for (uint64_t i = 0; i < core->order->n_settings; i++) {
-        if (settings[i].structural != structural) continue;
+        if ((settings[i].structural && fmu->three) != structural) continue;
         if (structural && !configuring)
             check(core, "fmi3EnterConfigurationMode", fmu->enter_configuration(fmu->instance));
         configuring = structural;
