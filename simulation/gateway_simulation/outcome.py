@@ -105,9 +105,8 @@ class Outcome:
         if index >= self.runs:
             raise self._death()
         ended = None if self._good[index] else self._end(index)
-        fault = self._recorded.fault(index)
-        if fault is not None:
-            raise _invalid(fault)
+        if index in self._recorded.faults:
+            raise _invalid(self._recorded.faults[index])
         time, values, events = self._recorded.numbers(index)
         steps, evaluations, met = self._counts[index]
         return Trajectory(

@@ -30,9 +30,10 @@ _TINY: Final = 1e-300
 
 
 class Recorded:
-    """What the runs of `order` recorded, as far as their `records` (RECORD) have ended.
+    """What the runs of `order` recorded, of which those with `records` (RECORD) have ended.
 
-    Runs share the memory of their numbers.
+    `faults` says by a run's index why its numbers can't be taken. Runs share the memory of their
+    numbers.
     """
 
     def __init__(self, order: Order, result: SharedBlock, records: NDArray[Any]) -> None:
@@ -41,30 +42,28 @@ class Recorded:
         ends = _ends(records["first_row"], rows, order.row_capacity)
         event_ends = _ends(records["first_event"], events, order.event_capacity)
         offset = layout.rows_offset(n, order.event_capacity)
-        table = _floats(result, offset, _total(ends) * width).reshape(-1, width)
-        self._columns = np.ascontiguousarray(table.T)
-        self._events = _floats(result, layout.events_offset(n), _total(event_ends))
-        self._faults = {
-            **_faults(order.start, self._columns, rows, ends),
+        table = np.frombuffer(result.view(), "<f8", _total(ends) * width, offset)
+        columns = np.array(table.reshape(-1, width).T, order="C")
+        self._events = np.frombuffer(
+            result.read(layout.events_offset(n), 8 * _total(event_ends)), "<f8"
+        )
+        self.faults = {
             **dict.fromkeys(_runs_of(_not_finite(self._events), event_ends), _NOT_FINITE),
+            **_faults(order.start, columns, rows, ends),
+            **dict.fromkeys(range(event_ends.size, records.size), "events without a place"),
+            **dict.fromkeys(range(ends.size, records.size), "rows without a place"),
+            **dict.fromkeys(np.flatnonzero(rows == 0).tolist(), "no rows"),
         }
+        self._time, self._values = columns[0], columns[1:].T
         self._rows, self._ends = rows.tolist(), ends.tolist()
         self._counts, self._event_ends = events.tolist(), event_ends.tolist()
 
-    def fault(self, index: int) -> str | None:
-        """Why the run's numbers can't be taken; None where they can."""
-        if index >= len(self._ends) or not self._rows[index]:
-            return "more rows than there is room for, or none"
-        if index >= len(self._event_ends):
-            return "more events than there is room for"
-        return self._faults.get(index)
-
     def numbers(self, index: int) -> tuple[Samples, Samples, tuple[float, ...]]:
         """Time, values and events of a run without fault."""
-        end, last = self._ends[index], self._event_ends[index]
-        columns = self._columns[:, end - self._rows[index] : end]
-        events = self._events[last - self._counts[index] : last]
-        return columns[0], columns[1:].T, tuple(events.tolist())
+        end, last, count = self._ends[index], self._event_ends[index], self._counts[index]
+        rows = slice(end - self._rows[index], end)
+        events = tuple(self._events[last - count : last].tolist()) if count else ()
+        return self._time[rows], self._values[rows], events
 
 
 _NOT_FINITE: Final = "values that are not finite"
@@ -80,10 +79,6 @@ def _ends(first: NDArray[Any], counts: NDArray[Any], capacity: int) -> Integers:
 
 def _total(ends: Integers) -> int:
     return int(ends[-1]) if ends.size else 0
-
-
-def _floats(result: SharedBlock, offset: int, count: int) -> Samples:
-    return np.frombuffer(result.read(offset, 8 * count), dtype="<f8")
 
 
 def _faults(start: float, columns: Samples, rows: NDArray[Any], ends: Integers) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,10 @@ class SharedBlock:
             offset += len(part)
             count -= len(part)
         return b"".join(parts)
+
+    def view(self) -> mmap.mmap:
+        """All of it, to be copied before it is believed: it may still change."""
+        return mmap.mmap(self.descriptor, self.size, access=mmap.ACCESS_READ)
 
     def __enter__(self) -> Self:
         """Itself."""

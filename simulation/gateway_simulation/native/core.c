@@ -16,11 +16,6 @@ void *allocate(Core *core, size_t count, size_t size) {
     return found;
 }
 
-/* instants.py says why not relative to the time itself */
-bool same_time(const Core *core, double a, double b) {
-    return fmin(a, b) + core->order->tolerance >= fmax(a, b);
-}
-
 double whole_steps(const Core *core, double step) {
     const Order *order = core->order;
     double whole = floor((order->stop - order->start) / step);
@@ -167,6 +162,7 @@ static void end(Core *core, uint64_t index) {
 EXPORT void core_run(const void *order, void *result) {
     static Core made;
     static RunRecord run;
+    made = (Core){0};
     Core *core = &made;
     core->order = order;
     core->result = result;

@@ -13,7 +13,7 @@
 #include "layout.h"
 
 enum { FMI_OK, FMI_WARNING, FMI_DISCARD, FMI_ERROR, FMI_FATAL };
-enum { EVENT_ITERATIONS = 10000, MOST_STATES = 1 << 24 };
+enum { EVENT_ITERATIONS = 10000, MOST_STATES = 1 << 24, N_TYPES = TYPE_STRING + 1 };
 
 /* Variables of one type that are set or got by one call. */
 typedef struct {
@@ -51,6 +51,7 @@ typedef int Vector(void *, double *, size_t);
 typedef struct {
     bool three;
     void *library, *instance;
+    void *access[N_TYPES][2]; /* get, set */
     Call *enter_event_mode, *enter_continuous_time_mode, *enter_step_mode;
     Call *enter_configuration, *exit_configuration, *exit_initialization, *terminate, *reset;
     int (*set_time)(void *, double);
@@ -125,10 +126,16 @@ struct Solver {
     void (*finish)(Solver *); /* counts into the run's record, frees */
 };
 
+/* Asked several times a step, hence here and without fmin and fmax, which are calls. instants.py says
+ * why not relative to the time itself. */
+static inline bool same_time(const Core *core, double a, double b) {
+    double tolerance = core->order->tolerance;
+    return a <= b ? a + tolerance >= b : !(b + tolerance < a);
+}
+
 /* core.c */
 const void *at(const Core *, uint64_t offset);
 void *allocate(Core *, size_t count, size_t size);
-bool same_time(const Core *, double a, double b);
 double whole_steps(const Core *, double step);
 void count_solver(Core *, uint64_t steps, uint64_t evaluations);
 _Noreturn void fail(Core *, uint32_t status);
@@ -146,7 +153,9 @@ _Noreturn void fail_refused(Core *);
 #define NAME(core, name) ((core)->fmu.three ? "fmi3" name : "fmi2" name)
 void load(Core *);
 void instantiate(Core *);
-void check(Core *, const char *function, int status);
+static inline void check(Core *core, const char *function, int status) {
+    if (status > FMI_WARNING || status < 0) fail_call(core, function, status);
+}
 void set_time(Core *, double);
 void initialize(Core *);
 Update settle(Core *);

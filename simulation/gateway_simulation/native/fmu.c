@@ -148,10 +148,6 @@ void instantiate(Core *core) {
                   "");
 }
 
-void check(Core *core, const char *function, int status) {
-    if (status > FMI_WARNING || status < 0) fail_call(core, function, status);
-}
-
 void set_time(Core *core, double time) {
     core->time = time;
     check(core, NAME(core, "SetTime"), core->fmu.set_time(core->fmu.instance, time));

@@ -48,13 +48,18 @@ static double end_of_step(Stepper *stepper, double target, double jump) {
     return end;
 }
 
-static void step(Stepper *stepper, double end, double jump) {
+static void apply_inputs(Stepper *stepper) {
     Core *core = stepper->core;
     if (!stepper->events) apply_held(core, core->time);
     apply_linear(core, core->time);
     if (stepper->slopes) apply_input_derivatives(core, core->time);
+}
+
+static void step(Stepper *stepper, double end, double jump) {
+    Core *core = stepper->core;
+    if (core->n_inputs) apply_inputs(stepper);
     Step made = do_step(core, end);
-    count_solver(core, 1, 0);
+    core->run->steps++;
     if (made.terminate) {
         core->time = fmin(fmax(made.reached, core->time), end);
         record(core, core->time);
@@ -67,15 +72,16 @@ static void step(Stepper *stepper, double end, double jump) {
     } else if (!(made.event && stepper->events) && ++stepper->refusals > REFUSALS) {
         fail_bound(core, STATUS_STEP_REFUSED, end - core->time);
     }
-    bool due = over(core, core->time, fmin(jump, stepper->next_event));
-    if (stepper->events && (made.event || due)) handle_event(stepper);
+    if (!stepper->events) return;
+    if (made.event || over(core, core->time, fmin(jump, stepper->next_event)))
+        handle_event(stepper);
 }
 
 /* Step until `target` is reached, or give up on an FMU that doesn't move. */
 static void advance(Stepper *stepper, double target) {
     Core *core = stepper->core;
     while (!over(core, core->time, target)) {
-        double jump = next_jump(core, core->time);
+        double jump = core->n_inputs ? next_jump(core, core->time) : INFINITY;
         step(stepper, end_of_step(stepper, target, jump), jump);
     }
 }

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const struct {
     const char *two, *three;
@@ -22,30 +21,36 @@ typedef int Access2(void *, const uint32_t *, size_t, void *);
 typedef int Access3(void *, const uint32_t *, size_t, void *, size_t);
 
 enum { GET, SET };
-static void *functions[sizeof TYPES / sizeof *TYPES][2];
-static char names[sizeof TYPES / sizeof *TYPES][2][24];
+_Static_assert(sizeof TYPES / sizeof *TYPES == N_TYPES, "types");
+static char names[N_TYPES][2][24];
 
 static size_t size_of(const Core *core, uint32_t type) {
     if (type == TYPE_BOOLEAN) return core->fmu.three ? sizeof(bool) : sizeof(int);
     return TYPES[type].size;
 }
 
-/* Find the functions of the group's type and make room for its values. */
-void open_values(Core *core, Values *values) {
+/* Find the functions of a type, once. */
+static void open_type(Core *core, uint32_t type) {
     static const char *const VERBS[] = {"Get", "Set"};
-    const char *type = core->fmu.three ? TYPES[values->type].three : TYPES[values->type].two;
-    for (int i = GET; i <= SET; i++) {
-        char *name = names[values->type][i];
-        snprintf(name, sizeof names[0][0], "fmi%d%s%s", core->fmu.three ? 3 : 2, VERBS[i], type);
-        functions[values->type][i] = dlsym(core->fmu.library, name);
-        if (!functions[values->type][i])
+    void **functions = core->fmu.access[type];
+    for (int i = GET; i <= SET && !functions[SET]; i++) {
+        char *name = names[type][i];
+        snprintf(name, sizeof names[0][0], "fmi%d%s%s", core->fmu.three ? 3 : 2, VERBS[i],
+                 core->fmu.three ? TYPES[type].three : TYPES[type].two);
+        functions[i] = dlsym(core->fmu.library, name);
+        if (!functions[i])
             fail_text(core, STATUS_LOAD_FAILED, name, "the library lacks this function");
     }
+}
+
+/* Find the functions of the group's type and make room for its values. */
+void open_values(Core *core, Values *values) {
+    open_type(core, values->type);
     values->buffer = allocate(core, values->n_values, size_of(core, values->type));
 }
 
 static int access(Core *core, const Values *values, int verb) {
-    void *function = functions[values->type][verb], *instance = core->fmu.instance;
+    void *function = core->fmu.access[values->type][verb], *instance = core->fmu.instance;
     if (core->fmu.three)
         return ((Access3 *)function)(instance, values->references, values->n_references,
                                      values->buffer, values->n_values);
@@ -101,17 +106,20 @@ void read_values(const Core *core, const Values *values, const uint32_t *element
     FOR_TYPE(core, values, for (size_t i = 0; i < n; i++) row[columns[i]] = (double)p[elements[i]])
 }
 
-/* Texts stand in an order as their places; FMI wants pointers. */
+/* Values are set from where they stand in the order. Of texts only their places stand there; FMI
+ * wants pointers. */
 static void set_one(Core *core, const Setting *setting) {
+    void *given = (void *)(core->values + setting->offset);
     Values values = {.type = setting->type, .references = &setting->reference,
-                     .n_references = 1, .n_values = setting->count};
+                     .n_references = 1, .n_values = setting->count, .buffer = given};
+    open_type(core, setting->type);
+    if (setting->type != TYPE_STRING) {
+        set_values(core, &values);
+        return;
+    }
     open_values(core, &values);
-    const char *given = core->values + setting->offset;
-    if (setting->type == TYPE_STRING)
-        for (size_t i = 0; i < values.n_values; i++)
-            ((const char **)values.buffer)[i] = at(core, ((const uint64_t *)given)[i]);
-    else
-        memcpy(values.buffer, given, values.n_values * size_of(core, values.type));
+    for (size_t i = 0; i < values.n_values; i++)
+        ((const char **)values.buffer)[i] = at(core, ((const uint64_t *)given)[i]);
     set_values(core, &values);
     free(values.buffer);
 }
