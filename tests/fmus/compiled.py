@@ -147,7 +147,7 @@ class Oddity:
     `renamed` is a name in the library that becomes another of the same length.
     """
 
-    token: str = GUID
+    guid: str = GUID
     output: int = 0
     has_event_mode: bool = False
     renamed: tuple[bytes, bytes] = (b"", b"")
@@ -156,12 +156,12 @@ class Oddity:
 def trap(name: str, version: Version, oddity: Oddity | None = None) -> bytes:
     """The archive of a model that does what its name says, such as DoStep_crashes (`traps.c`)."""
     odd = oddity or Oddity()
-    words = {"events": str(odd.has_event_mode).lower(), "token": odd.token, "y": odd.output}
+    words = {"events": str(odd.has_event_mode).lower(), "token": odd.guid, "y": odd.output}
     xml = (_TRAP_TWO if version == "2.0" else _TRAP_THREE).format(name=name, **words)
     folders = platforms.folder_names(platforms.host())
-    library = (
-        trap_library(version).replace(*odd.renamed) if odd.renamed[0] else trap_library(version)
-    )
+    library = trap_library(version)
+    if odd.renamed[0]:
+        library = library.replace(*odd.renamed)
     return archive(xml, library, name, folders[-1] if version == "2.0" else folders[0])
 
 
@@ -176,8 +176,7 @@ def _compiled(*sources: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.so"
         paths = [_HERE / source for source in sources]
-        command = ["cc", *_FLAGS, *places, "-o", target, *paths, "-lm"]
-        subprocess.run(command, check=True)
+        subprocess.run(["cc", *_FLAGS, *places, "-o", target, *paths, "-lm"], check=True)
         return target.read_bytes()
 
 
