@@ -98,6 +98,17 @@ def test_accuracy_is_judged_for_each_run(
         assert _equal(found.accuracy, alone.accuracy)
 
 
+def test_an_accuracy_that_says_nothing_is_told_as_such(
+    reference: Named, planned: Planner, simulator: Simulator
+) -> None:
+    fixed = simulator.run(planned(reference("fmi2/Dahlquist"), step=0.2, check_accuracy=True))
+    assert "says nothing" in fixed.warnings[-1]
+    free = simulator.run(
+        planned(reference("fmi2/Dahlquist"), mode="model_exchange", check_accuracy=True)
+    )
+    assert not any("says nothing" in warning for warning in free.warnings)
+
+
 def test_runs_that_arent_alike_are_refused(
     reference: Named, planned: Planner, simulator: Simulator
 ) -> None:
