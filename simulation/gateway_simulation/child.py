@@ -82,7 +82,8 @@ def _isolate(assignment: Assignment, zygote: int) -> None:
 
 def _limit_memory(memory_bytes: int) -> None:
     """Bound the address space to what is mapped by now, and `memory_bytes` more."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no pathlib after fork
-        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    mapped = int(os.read(statm, 100).split()[0]) * resource.getpagesize()
+    os.close(statm)
     most = mapped + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

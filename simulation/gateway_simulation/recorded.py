@@ -5,7 +5,6 @@ All runs are read and checked at once, since a batch has thousands: each costs a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -83,14 +82,16 @@ def _total(ends: Integers) -> int:
 
 def _faults(start: float, columns: Samples, rows: NDArray[Any], ends: Integers) -> dict[int, str]:
     """What is wrong with the rows of a run, by its index."""
-    begins = np.unique(ends - rows[: ends.size].astype(np.int64))
-    begins = begins[begins < columns.shape[1]]
+    rows = rows[: ends.size].astype(np.int64)
+    begins = (ends - rows)[rows > 0]
     time = columns[0]
     falls = np.flatnonzero(time[1:] < time[:-1]) + 1
     first = time[begins]
     largest = np.maximum(np.abs(first), abs(start))
     apart = ~(np.abs(first - start) <= np.maximum(_CLOSE * largest, _TINY))
-    disorder = np.union1d(np.setdiff1d(falls, begins), begins[apart])
+    if falls.size:
+        falls = np.setdiff1d(falls, begins)
+    disorder = np.concatenate((falls, begins[apart]))
     return {
         **dict.fromkeys(_runs_of(disorder, ends), "times out of order"),
         **dict.fromkeys(_runs_of(_not_finite(columns), ends), _NOT_FINITE),
@@ -105,6 +106,7 @@ def _not_finite(numbers: Samples) -> Integers:
     return np.flatnonzero(~finite.reshape(-1, numbers.shape[-1]).all(axis=0))
 
 
-def _runs_of(places: Integers, ends: Integers) -> Iterator[int]:
+def _runs_of(places: Integers, ends: Integers) -> list[int]:
     """The runs to which these places belong."""
-    yield from np.unique(np.searchsorted(ends, places, side="right")).tolist()
+    found: list[int] = np.searchsorted(ends, places, side="right").tolist()
+    return found

@@ -1,6 +1,8 @@
 """The native core: where it is, whether it can be used here, and what it is made of.
 
-The server asks; only processes made for runs call `run` on it.
+The server asks; only processes made for runs call `run` on it. What is imported here makes each
+fork of the zygote dearer: no `subprocess`, which brings `threading` and doubles its cost, and no
+`hashlib` or `tempfile`.
 """
 
 from __future__ import annotations
@@ -15,9 +17,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from gateway_simulation.native.build import built_library
-
 _FAILURES: Final = (OSError, AttributeError)
+_SUFFIXES: Final = {"darwin": ".dylib", "win32": ".dll"}
+
+
+def built_library() -> Path:
+    """Where an installation keeps the core."""
+    built = Path(__file__).resolve().parent / "built"
+    return built / f"core{_SUFFIXES.get(sys.platform, '.so')}"
 
 
 @cache

@@ -14,14 +14,9 @@ from typing import Final
 
 from gateway_simulation import compiler
 from gateway_simulation.layout import c_header
+from gateway_simulation.native import built_library
 
 _HERE: Final = Path(__file__).resolve().parent
-_BUILT: Final = _HERE / "built"
-
-
-def built_library() -> Path:
-    """Where an installation keeps the core."""
-    return _BUILT / f"core{compiler.this_machine().suffix}"
 
 
 def build_core() -> bool:
@@ -33,8 +28,9 @@ def build_core() -> bool:
 
     """
     version = _version()
-    note = _BUILT / "version"
-    if built_library().is_file() and note.is_file() and note.read_text() == version:
+    built = built_library()
+    note = built.with_name("version")
+    if built.is_file() and note.is_file() and note.read_text() == version:
         return False
     with tempfile.TemporaryDirectory(prefix="core-") as name:
         folder = Path(name)
@@ -42,12 +38,11 @@ def build_core() -> bool:
             shutil.copy(source, folder)
         (folder / "layout.h").write_text(f'#define CORE_VERSION "{version}"\n{c_header()}')
         units = [source.name for source in _sources() if source.suffix == ".c"]
-        library = built_library().name
         compiler.compile_library(
-            compiler.find_compiler(), folder, units, library, libraries=("m", "dl")
+            compiler.find_compiler(), folder, units, built.name, libraries=("m", "dl")
         )
-        _BUILT.mkdir(exist_ok=True)
-        _replace(folder / library, built_library())
+        built.parent.mkdir(exist_ok=True)
+        _replace(folder / built.name, built)
     note.write_text(version)
     return True
 
