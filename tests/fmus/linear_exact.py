@@ -13,6 +13,7 @@ from scipy.linalg import expm  # type: ignore[import-untyped]
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 
 Array = NDArray[np.float64]
+Interpolation = Literal["linear", "hold"]
 
 _SAMPLES: Final = 64
 OUT_OF_REACH: Final = 1e9
@@ -100,7 +101,7 @@ class Signal:
     element: int
     time: tuple[float, ...]
     values: tuple[float, ...]
-    interpolation: Literal["linear", "hold"]
+    interpolation: Interpolation
 
     @property
     def request(self) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class Drive:
                 slopes[signal.element] = rise / (signal.time[i + 1] - signal.time[i])
         return values, slopes
 
-    def next(self, t: float, interpolation: str) -> float:
+    def next(self, t: float, interpolation: Interpolation) -> float:
         """When an input so interpolated next has a point; infinity if never."""
         later = (
             point
@@ -298,7 +299,7 @@ class Stepped:
                     self._record()
                 if is_event:
                     self.events.append(self._time)
-                    self._u = self._held(self._u, self._drive.at(self._time)[0], of="hold")
+                    self._u = self._drive.at(self._time)[0]
                     self._update(is_due=due <= self._time)
                     self._record()
 
@@ -312,7 +313,7 @@ class Stepped:
         places = np.searchsorted(self.times, times - 2 * tolerance)
         return {name: column[places] for name, column in self.table.items()}
 
-    def _held(self, before: Array, now: Array, *, of: str) -> Array:
+    def _held(self, before: Array, now: Array, *, of: Interpolation) -> Array:
         """The inputs `before`, but those interpolated as `of` says as they are `now`."""
         taken = {s.element for s in self._drive.signals if s.interpolation == of}
         return np.array([now[i] if i in taken else before[i] for i in range(before.size)])

@@ -113,6 +113,7 @@ class Stepper:
         self._recorder.event(self._time)
         self._fmu.enter_event_mode()
         self._inputs.apply_held(self._time)
+        self._inputs.apply_linear(self._time)
         self._settle()
         self._recorder.record(self._time)
         self._recorded = True

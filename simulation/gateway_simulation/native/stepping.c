@@ -34,6 +34,7 @@ static void handle_event(Stepper *stepper) {
     record_event(core, core->time);
     check(core, "fmi3EnterEventMode", fmu->enter_event_mode(fmu->instance));
     apply_held(core, core->time);
+    apply_linear(core, core->time);
     settle_discrete(stepper);
     record(core, core->time);
     stepper->recorded = true;
