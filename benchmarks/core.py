@@ -2,10 +2,11 @@
 
     uv run python benchmarks/core.py [--quick] [--plot memory.png]
 
-Everything is measured side by side in one run: repetitions of all sides take turns, medians are
-shown, and what counts are the ratios. What runs within this process is measured in processor time,
-which other work on the machine disturbs less; what needs others, and FMPy beside it, on the wall. The models are the Reference FMUs and MapleSim's
-CoupledClutches. The sides are
+Everything is measured side by side in one run: all sides take turns, of as many calls as fit into
+some milliseconds, medians over the turns are shown, and what counts are the ratios. What runs
+within this process is measured in processor time, which other work on the machine disturbs less;
+what needs other processes, and FMPy beside it, on the wall. The models are the Reference FMUs and
+MapleSim's CoupledClutches. The sides are
 
 FMPy       `simulate_fmu` as a careful user calls it again and again: folder extracted, description
            parsed, one instance kept and reset before each run (its reset is timed, its loading is
@@ -75,7 +76,8 @@ _SWEEP_TARGET: Final = 50
 _SWEEP_S: Final = 1.0
 _LONG_TARGET: Final = 1.2
 _LATENCY_TARGET_MS: Final = 3.0
-_REST_S: Final = 5e-3
+_TURN_S: Final = 0.02
+_REST_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,11 +517,13 @@ def _in_turns(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Median times [s] of each side, on the wall and of this thread's processor.
 
-    A call of each in turn, after a short sleep: who has just slept is interrupted less. The first
-    call of each is not counted.
+    A turn is as many calls as fit into `_TURN_S`, after a short sleep: who has just slept is
+    interrupted less.
     """
-    for call in sides.values():
+    counts = {}
+    for side, call in sides.items():
         call()
+        counts[side] = max(1, round(_TURN_S / _seconds(call)))
     wall: dict[str, list[float]] = {side: [] for side in sides}
     processor: dict[str, list[float]] = {side: [] for side in sides}
     gc.collect()
@@ -527,8 +531,8 @@ def _in_turns(
         for side, call in sides.items():
             time.sleep(_REST_S)
             began = time.thread_time()
-            wall[side].append(_seconds(call))
-            processor[side].append(time.thread_time() - began)
+            wall[side].append(_seconds(partial(_each, call, counts[side])) / counts[side])
+            processor[side].append((time.thread_time() - began) / counts[side])
     return _medians(wall), _medians(processor)
 
 

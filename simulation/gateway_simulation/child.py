@@ -77,7 +77,6 @@ def _isolate(assignment: Assignment, zygote: int) -> None:
         (resource.RLIMIT_CPU, assignment.cpu_s),
     ):
         resource.setrlimit(what, (most, most))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def _limit_memory(memory_bytes: int) -> None:

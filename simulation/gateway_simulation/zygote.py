@@ -169,7 +169,8 @@ _ENGINES: Final = {"native": _native, "fmpy": _fmpy}
 
 def main(descriptor: int, engine: str) -> None:
     """Serve on the control socket `descriptor` until its other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGXFSZ):  # children get an error from too long a write
+        signal.signal(ignored, signal.SIG_IGN)
     child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     run = _ENGINES[engine]()
     gc.collect()
