@@ -25,6 +25,9 @@ _NAME_LENGTH: Final = 1000
 _TEXT_LENGTH: Final = 1000
 _ELEMENTS: Final = 1_000_000
 _PROBLEMS: Final = 10
+_COUNTS: Final = (0, 1_000_000)
+_REFERENCES: Final = (0, 2**32 - 1)
+_ITEMS: Final = (-(2**31), 2**31 - 1)
 _TYPES: Final[dict[str, VariableType]] = {
     "Real": "real",
     "Boolean": "boolean",
@@ -115,8 +118,8 @@ def _describe(
         co_simulation=_co_simulation(raw.coSimulation),
         model_exchange=_model_exchange(raw.modelExchange),
         states=states,
-        n_states=int(raw.numberOfContinuousStates),
-        n_event_indicators=int(raw.numberOfEventIndicators),
+        n_states=_within(raw.numberOfContinuousStates, _COUNTS, "number of states"),
+        n_event_indicators=_within(raw.numberOfEventIndicators, _COUNTS, "number of indicators"),
         units=tuple(_unit(u) for u in raw.unitDefinitions),
         platforms=platforms,
         has_sources=has_sources,
@@ -139,7 +142,7 @@ def _variable(raw: Any, guard: Outline) -> Variable:  # noqa: ANN401
     low, high = guard.bounds.get(name, (None, None))
     return Variable(
         name=name,
-        value_reference=int(raw.valueReference),
+        value_reference=_within(raw.valueReference, _REFERENCES, "value reference"),
         causality=str(raw.causality),
         variability=str(raw.variability),
         type=kind,
@@ -154,8 +157,19 @@ def _variable(raw: Any, guard: Outline) -> Variable:  # noqa: ANN401
         initial=None if raw.initial is None else str(raw.initial),
         dimensions=shape,
         dimension_references=tuple(d.valueReference for d in raw.dimensions),
-        items=tuple((_name(i.name), int(i.value)) for i in (declared.items if declared else ())),
+        items=tuple(
+            (_name(i.name), _within(i.value, _ITEMS, "enumeration item"))
+            for i in (declared.items if declared else ())
+        ),
     )
+
+
+def _within(value: Any, bounds: tuple[int, int], what: str) -> int:  # noqa: ANN401
+    number = int(value)
+    if not bounds[0] <= number <= bounds[1]:
+        msg = f"a {what} of {number}"
+        raise ValueError(msg)
+    return number
 
 
 def _start(

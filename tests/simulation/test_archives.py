@@ -173,6 +173,23 @@ def test_descriptions_that_describe_nothing_are_refused(xml: str) -> None:
         inspect(_fmu(xml), LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ('numberOfEventIndicators="0"', 'numberOfEventIndicators="-1"'),
+        ('numberOfEventIndicators="0"', 'numberOfEventIndicators="4000000000"'),
+        ('valueReference="0"', 'valueReference="-1"'),
+        ('valueReference="0"', 'valueReference="4294967296"'),
+        ('name="green" value="3"', 'name="green" value="3000000000"'),
+    ],
+)
+def test_numbers_that_no_call_can_take_are_refused(good: str, bad: str) -> None:
+    xml = compiled.description("has_text")
+    assert good in xml
+    with pytest.raises(e.InvalidModelDescriptionError):
+        inspect(_fmu(xml.replace(good, bad)), LIMITS)
+
+
 def test_an_oversized_description_is_refused_unparsed() -> None:
     limits = Limits(description_bytes=1000)
     with pytest.raises(e.InvalidModelDescriptionError) as caught:
