@@ -1,4 +1,8 @@
-"""Random simulations of linear FMUs: systems, inputs and times for hypothesis to vary."""
+"""Random simulations of linear FMUs: systems, inputs and times for hypothesis to vary.
+
+What a case is made of is hypothesis' choice; its numbers come evenly from a seed that it draws,
+since left to itself it repeats simple ones.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 from fmus.linear import Size, Version
-from fmus.linear_exact import Array, Drive, Signal, System
+from fmus.linear_exact import Array, Drive, Interpolation, Signal, System
 from hypothesis import strategies as st
 
 SIZES = (Size(1, 1, 1), Size(2, 1, 2), Size(3, 2, 1))
 STARTS = (0.0, 2.5, -3.7, 1e6)
 _UNROUND = 0.0437
 """Keeps what is drawn from meeting other round numbers exactly."""
-
-_numbers = st.integers(-20, 20).map(lambda k: k / 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,15 @@ def cases(
     """A case without events of its own; `knots` says where linear inputs bend."""
     size = draw(st.sampled_from(sizes))
     start = draw(st.sampled_from(STARTS))
-    stop = start + draw(st.integers(4, 16)) / 8
-    step = (stop - start) * 100 / draw(st.integers(200, 2400))
-    case = Case(
-        version=draw(st.sampled_from(("2.0", "3.0"))),
-        size=size,
-        system=draw(_systems(size)),
-        signals=(),
-        start=start,
-        stop=stop,
-        step=step,
-    )
-    elements = draw(st.sets(st.integers(0, size.inputs - 1))) if driven else ()
-    return replace(case, signals=tuple(draw(_signals(case, i, knots)) for i in sorted(elements)))
+    version: Version = draw(st.sampled_from(("2.0", "3.0")))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    stop = start + int(random.integers(4, 17)) / 8
+    step = (stop - start) * 100 / int(random.integers(200, 2400))
+    case = Case(version, size, _system(random, size), (), start, stop, step)
+    ways: st.SearchStrategy[Interpolation] = st.sampled_from(("hold", "linear"))
+    drawn = [draw(ways) for _ in range(size.inputs)] if driven else []
+    signals = (_signal(random, case, i, way, knots) for i, way in enumerate(drawn))
+    return replace(case, signals=tuple(signals))
 
 
 @st.composite
@@ -118,36 +116,33 @@ def crossing_cases(draw: st.DrawFn) -> Case:
     return replace(case, system=system, signals=(constant, *others))
 
 
-@st.composite
-def _systems(draw: st.DrawFn, size: Size) -> System:
-    """Stable and mildly unstable ones: the fastest growth is drawn, the rest follows."""
-    a = draw(_matrices(size.states, size.states))
-    growth = draw(st.integers(-10, 3)) / 10
-    if size.states:
-        a = a - (float(np.max(np.linalg.eigvals(a).real)) - growth) * np.eye(size.states)
+def _system(random: np.random.Generator, size: Size) -> System:
+    """Stable or mildly unstable: the fastest growth is chosen, the rest follows."""
+    n, m, p = size.states, size.inputs, size.outputs
+    a = _numbers(random, n, n)
+    if n:
+        growth = int(random.integers(-10, 4)) / 10
+        a = a - (float(np.max(np.linalg.eigvals(a).real)) - growth) * np.eye(n)
     return System(
         a=a,
-        b=draw(_matrices(size.states, size.inputs)),
-        c=draw(_matrices(size.outputs, size.states)),
-        d=draw(_matrices(size.outputs, size.inputs)),
-        x0=draw(_matrices(1, size.states))[0],
+        b=_numbers(random, n, m),
+        c=_numbers(random, p, n),
+        d=_numbers(random, p, m),
+        x0=_numbers(random, n),
     )
 
 
-def _matrices(rows: int, columns: int) -> st.SearchStrategy[Array]:
-    count = rows * columns
-    values = st.lists(_numbers, min_size=count, max_size=count)
-    return values.map(lambda found: np.array(found, dtype=np.float64).reshape(rows, columns))
+def _numbers(random: np.random.Generator, *shape: int) -> Array:
+    return random.integers(-20, 21, shape) / 10
 
 
-@st.composite
-def _signals(draw: st.DrawFn, case: Case, element: int, knots: str) -> Signal:
-    interpolation: Literal["linear", "hold"] = draw(st.sampled_from(("linear", "hold")))
-    if interpolation == "linear" and knots == "on_grid":
-        unit, most = case.step, int((case.stop - case.start) / case.step)
-    else:
-        unit, most = (case.stop - case.start) / 100, 120
-    places = sorted(draw(st.sets(st.integers(-2, most + 2), min_size=1, max_size=5)))
-    values = draw(st.lists(_numbers, min_size=len(places), max_size=len(places)))
-    times = tuple(case.start + place * unit for place in places)
-    return Signal(element, times, tuple(values), interpolation)
+def _signal(
+    random: np.random.Generator, case: Case, element: int, way: Interpolation, knots: str
+) -> Signal:
+    """Up to six points from a little before the start to a little after the stop."""
+    duration = case.stop - case.start
+    on_grid = way == "linear" and knots == "on_grid"
+    unit, last = (case.step, int(duration / case.step) + 2) if on_grid else (duration / 100, 120)
+    places = np.unique(random.integers(-2, last, 6))
+    times = tuple(float(case.start + place * unit) for place in places)
+    return Signal(element, times, tuple(_numbers(random, places.size).tolist()), way)

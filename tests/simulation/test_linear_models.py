@@ -33,8 +33,8 @@ TIGHT: dict[str, Any] = {"solver": {"name": "cvode", "relative_tolerance": 1e-10
 ONE = Size(1, 1, 1)
 
 repeated = settings(derandomize=True, deadline=None, database=None)
-some = settings(repeated, max_examples=12)
-many = settings(repeated, max_examples=25)
+some = settings(repeated, max_examples=10)
+many = settings(repeated, max_examples=20)
 
 
 @pytest.fixture(scope="session")
@@ -171,23 +171,20 @@ def test_a_model_is_told_the_very_time_that_it_announced(
         impatient.close()
 
 
-@many
-@given(
-    case=st.one_of(cases(), ticking_cases(), crossing_cases()),
-    variable=st.booleans(),
-    interpolates=st.booleans(),
-    parts=st.integers(1, 4),
-)
+@pytest.mark.parametrize("interpolates", [False, True])
+@pytest.mark.parametrize("variable", [False, True])
+@some
+@given(case=st.one_of(cases(), ticking_cases(), crossing_cases()), parts=st.integers(1, 4))
 def test_co_simulation_samples_inputs_at_communication_points(  # noqa: PLR0913, PLR0917 - fixtures
     case: Case,
-    variable: bool,  # noqa: FBT001 - drawn
-    interpolates: bool,  # noqa: FBT001 - drawn
     parts: int,
+    variable: bool,  # noqa: FBT001 - of the model
+    interpolates: bool,  # noqa: FBT001 - of the model
     linear_model: LinearModel,
     planned: Planner,
     simulator: Simulator,
 ) -> None:
-    interpolates = interpolates and case.version == "2.0"
+    case = replace(case, version="2.0") if interpolates else case
     model = linear_model(case.version, case.size, Stepping(variable, interpolates))
     finer = {"communication_step": case.step / parts}
     run = planned(model, **case.request, **STEPPED, **finer)
