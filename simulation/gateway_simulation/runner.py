@@ -13,10 +13,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -42,6 +44,8 @@ from gateway_simulation.worker import END_S, START_S, Worker
 _GRACE_S: Final = 3.0
 _FINER: Final = 0.1
 _MOST_WAITING: Final = 32
+_WORTH_A_CORE: Final = 100
+"""Runs of a batch from which another process pays."""
 _UNCHANGED: Final = (
     "check_accuracy says nothing here: solving more finely changed no value, since the model keeps "
     "its own step"
@@ -103,18 +107,18 @@ class Simulator:
     ) -> list[Trajectory | RunError]:
         """What `run` would answer or raise for each of `runs`, bit for bit, but much quicker.
 
-        They may differ in the values of their start values only, and share one process as long as
-        it lasts: it is started anew after a run that failed. All of them together may take
-        `timeout_s` [s], by default what one may take; those that come too late get RunTimeoutError.
-        Raises BusyError where no core came free.
+        They may differ in the values of their start values only, and share a process, or several
+        where there are many runs and cores are free; one is started anew after a run that failed.
+        All of them together may take `timeout_s` [s], by default what one may take; those that come
+        too late get RunTimeoutError. Raises BusyError where no core came free.
         """
         _check_alike(runs)
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
         with self._slot():
             deadline = time.monotonic() + patience
-            found = self._until(deadline, runs)
+            found = self._spread(deadline, runs)
             if runs and runs[0].check_accuracy:
-                finest = self._until(deadline, [finer(run) for run in runs])
+                finest = self._spread(deadline, [finer(run) for run in runs])
                 found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
             return found
 
@@ -148,6 +152,29 @@ class Simulator:
         finally:
             with self._queue:
                 self._waiting -= 1
+
+    def _spread(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
+        """The outcomes of `runs`, on each core that nobody waits for."""
+        with self._spare_cores(len(runs) // _WORTH_A_CORE) as spare:
+            if not spare:
+                return self._until(deadline, runs)
+            size = math.ceil(len(runs) / (1 + spare))
+            parts = [runs[first : first + size] for first in range(0, len(runs), size)]
+            with ThreadPoolExecutor(len(parts)) as pool:
+                found = pool.map(partial(self._until, deadline), parts)
+                return list(chain.from_iterable(found))
+
+    @contextmanager
+    def _spare_cores(self, most: int) -> Iterator[int]:
+        """Up to `most` cores that are free at this moment; none where somebody waits for one."""
+        taken = 0
+        while taken < most and not self._waiting and self._slots.acquire(blocking=False):
+            taken += 1
+        try:
+            yield taken
+        finally:
+            for _ in range(taken):
+                self._slots.release()
 
     def _until(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, process after process, as far as the time lasts."""

@@ -56,6 +56,20 @@ def test_a_batch_gives_the_same_bytes_as_single_runs(  # noqa: PLR0913, PLR0917 
     assert all(_equal(*p) for p in zip(simulator.run_all(runs[::-1]), batch[::-1], strict=True))
 
 
+def test_a_batch_on_several_cores_is_in_order(reference: Named, planned: Planner) -> None:
+    model = replace(reference("fmi2/Dahlquist"), resets=True)
+    runs = [planned(model, start_values={"k": 1 + i / 400}) for i in range(400)]
+    many = Simulator(timeout_s=20, memory_mb=256, concurrency=3)
+    one = Simulator(timeout_s=20, memory_mb=256, concurrency=1)
+    try:
+        spread, alone = many.run_all(runs), one.run_all(runs)
+    finally:
+        many.close()
+        one.close()
+    assert len(spread) == 400
+    assert all(_equal(*pair) for pair in zip(spread, alone, strict=True))
+
+
 def test_a_run_that_fails_fails_alone(
     model_that: Named, planned: Planner, simulator: Simulator
 ) -> None:

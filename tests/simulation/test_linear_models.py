@@ -153,11 +153,6 @@ def test_a_time_event_on_a_grid_point_is_one_event(  # noqa: PLR0913, PLR0917 - 
     assert trajectory.column("tick")[-1] == len(trajectory.events)
 
 
-@pytest.mark.xfail(
-    reason="the model is told the grid point, a rounding before the event it waits for: the same "
-    "event again and again",
-    strict=True,
-)
 def test_a_model_is_told_the_very_time_that_it_announced(
     linear_model: LinearModel, planned: Planner
 ) -> None:

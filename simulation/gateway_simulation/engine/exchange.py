@@ -57,6 +57,8 @@ class Loop:
         state_event = False
         if not self._same(self._time, target):
             state_event, self._time = solver.step(self._time, target)
+        elif target == self._next_event:
+            self._time = target
         if not self._same(self._time, target):
             input_event = time_event = False
         self._fmu.set_time(self._time)
@@ -72,11 +74,17 @@ class Loop:
             self._handle_event(solver, input_event=input_event)
 
     def _target(self, regular: float, jump: float) -> float:
-        """Where to integrate to: a grid point unless an event or the stop time comes before it."""
+        """Where to integrate to: a grid point unless an event or the stop time comes before it.
+
+        A model that waits for an event is told the very time that it announced, not a grid point
+        that is a rounding before it.
+        """
         target = regular
         for earlier in (jump, self._next_event):
             if target > earlier and not self._same(target, earlier):
                 target = earlier
+        if target < self._next_event and self._same(target, self._next_event):
+            target = self._next_event
         stop = self._order.stop
         if target > stop or self._same(target, stop):
             target = stop

@@ -79,10 +79,14 @@ class Stepper:
             self._step(self._end_of_step(target, jump), jump)
 
     def _end_of_step(self, target: float, jump: float) -> float:
-        end = target
-        for earlier in (jump, self._next_event) if self._variable else ():
-            if earlier < end and not self._order.same_time(earlier, end):
-                end = earlier
+        """A communication point; the very time of a jump or announced event that comes first."""
+        end, event, same = target, self._next_event, self._order.same_time
+        if not self._variable:
+            return end
+        if jump < end and not same(jump, end):
+            end = jump
+        if not same(event, end) if event < end else event <= self._order.stop and same(event, end):
+            end = event
         return end
 
     def _step(self, end: float, jump: float) -> None:

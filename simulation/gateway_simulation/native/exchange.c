@@ -1,6 +1,7 @@
 /* Model Exchange: we integrate, the FMU gives derivatives and events (FMI 2.0 and 3.0, section 3).
  *
- * Rows are recorded on the grid of the order's step and, at events, before and after. */
+ * A model that waits for an event is told the very time that it announced, not a grid point that is
+ * a rounding before it. Rows are recorded on the grid of the order's step and, at events, before and after. */
 #include "core.h"
 
 #include <math.h>
@@ -29,6 +30,7 @@ static double target_of(Core *core, double regular, double jump, double next_eve
     if (target > jump && !same_time(core, target, jump)) target = jump;
     if (target > next_event && !same_time(core, target, next_event)) target = next_event;
     double stop = core->order->stop;
+    if (target < next_event && same_time(core, target, next_event)) target = next_event;
     if (target > stop || same_time(core, target, stop)) target = stop;
     if (target < core->time && !same_time(core, target, core->time))
         fail_bound(core, STATUS_EVENT_ITERATION, 0);
@@ -53,6 +55,8 @@ void exchange(Core *core) {
         bool state_event = false;
         if (!same_time(core, reached, target))
             state_event = solver->step(solver, core->time, target, &reached);
+        else if (target == next_event)
+            reached = target;
         bool arrived = same_time(core, reached, target);
         bool input_event = arrived && same_time(core, target, jump);
         bool time_event = arrived && same_time(core, target, next_event);

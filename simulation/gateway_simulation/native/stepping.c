@@ -44,8 +44,10 @@ static double end_of_step(Stepper *stepper, double target, double jump) {
     double end = target;
     if (!stepper->variable) return end;
     if (jump < end && !same_time(stepper->core, jump, end)) end = jump;
-    if (stepper->next_event < end && !same_time(stepper->core, stepper->next_event, end))
-        end = stepper->next_event;
+    double event = stepper->next_event, stop = stepper->core->order->stop;
+    if (event < end ? !same_time(stepper->core, event, end)
+                    : event <= stop && same_time(stepper->core, event, end))
+        end = event;
     return end;
 }
 
