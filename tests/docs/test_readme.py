@@ -42,9 +42,9 @@ def _here(script: str) -> str:
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
-    for page in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "AI_AGENT_GUIDE.md"):
-        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
-            assert target.startswith("http") or (ROOT / target).exists(), (page, target)
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), (page, target)
 
 
 def test_every_promise_of_the_security_page_names_a_test_that_exists() -> None:

@@ -1,7 +1,8 @@
 /* Model Exchange: we integrate, the FMU gives derivatives and events (FMI 2.0 and 3.0, section 3).
  *
  * A model that waits for an event is told the very time that it announced, not a grid point that is
- * a rounding before it. Rows are recorded on the grid of the order's step and, at events, before and after. */
+ * a rounding before it. Rows are recorded on the grid of the order's step and, at events, before
+ * and after. */
 #include "core.h"
 
 #include <math.h>
