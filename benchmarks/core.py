@@ -42,12 +42,13 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import in_process
 import numpy as np
 import reference_fmus
 from fmpy import read_model_description  # type: ignore[import-untyped]
 from fmpy.simulation import instantiate_fmu, simulate_fmu  # type: ignore[import-untyped]
 
-from gateway_simulation import compiler, layout, native, order, runner
+from gateway_simulation import compiler, layout, order, runner
 from gateway_simulation.archive import Limits, extract, inspect, load
 from gateway_simulation.exceptions import RunError
 from gateway_simulation.launch import order_for
@@ -102,7 +103,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="draw the memory as a PNG")
     arguments = parser.parse_args()
     scale = _QUICK if arguments.quick else _FULL
-    native.load_sundials()
+    in_process.load_sundials()
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; "
         "medians of repetitions taken in turns\n"
@@ -308,7 +309,7 @@ def _batch_memory(run: CanonicalRun, count: int, *, resets: bool) -> list[tuple[
     data, result = _blocks([ordered] * count)
     child = os.fork()
     if child == 0:
-        native.run(data, result)
+        in_process.run(data, result)
         os._exit(0)
     points: list[tuple[int, float]] = []
     while os.waitpid(child, os.WNOHANG)[0] == 0:
@@ -427,7 +428,7 @@ def _core(runs: Sequence[CanonicalRun]) -> Call:
 
     def call() -> object:
         result = mmap.mmap(-1, work.result_size)
-        native.run(data, result)
+        in_process.run(data, result)
         head = layout.RESULT.unpack(result)  # type: ignore[arg-type]
         assert head["magic"] == layout.MAGIC
         assert head["runs"] == len(runs)

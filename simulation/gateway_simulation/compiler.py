@@ -109,7 +109,7 @@ def compile_library(
     result: str,
     libraries: Iterable[str] = ("m",),
 ) -> None:
-    """Compile `sources` in `folder` into `result` beside them, linked with `libraries`.
+    """Compile `sources` in `folder` into the shared library `result`, linked with `libraries`.
 
     File names are relative to `folder`, so that no path of this machine gets into the result.
 
@@ -117,9 +117,23 @@ def compile_library(
         CompilationError: the compiler failed or took too long.
 
     """
-    target = this_machine()
-    command = [*compiler, *FLAGS, *_LINKER[target.system], *sources, "-o", result]
-    if target.system != "win":
+    linking = _LINKER[this_machine().system]
+    _compile([*compiler, *FLAGS, *linking, *sources, "-o", result], folder, libraries)
+
+
+def compile_program(
+    compiler: Iterable[str],
+    folder: Path,
+    sources: Iterable[str],
+    result: str,
+    libraries: Iterable[str] = ("m",),
+) -> None:
+    """The same, for a program."""
+    _compile([*compiler, *FLAGS, *sources, "-o", result], folder, libraries)
+
+
+def _compile(command: list[str], folder: Path, libraries: Iterable[str]) -> None:
+    if this_machine().system != "win":
         command += [f"-l{library}" for library in libraries]
     try:
         done = subprocess.run(  # noqa: S603  the machine's own compiler

@@ -261,7 +261,29 @@ RESULT: Final = _record(
     ("messages", "Q", "of the model, of which the last LOG_LINES are kept"),
 )
 
-_RECORDS: Final = (ORDER, SETTING, INPUT_GROUP, SIGNAL, OUTPUT_GROUP, RUN, RESULT)
+ASSIGNMENT: Final = _record(
+    "Assignment",
+    ("timeout", "d", "s"),
+    ("memory", "Q", "bytes that the run may take beyond what the empty process has"),
+    ("folder", "1008s", "to work in"),
+)
+"""What a zygote is told of an order, with four descriptors: the order, the result, a block for
+output, and a socket for the answer."""
+
+ENDING: Final = _record(
+    "Ending",
+    ("signal", "i", "that ended the process; 0: none"),
+    ("exit_status", "i", "-1 where a signal ended it"),
+    ("timed_out", "I", "it was ended at its deadline"),
+    ("unused", "I", ""),
+    ("peak_bytes", "Q", "of memory"),
+)
+"""What a zygote answers, once."""
+
+_RECORDS: Final = (
+    *(ASSIGNMENT, ENDING, ORDER, SETTING),
+    *(INPUT_GROUP, SIGNAL, OUTPUT_GROUP, RUN, RESULT),
+)
 _NUMBERS: Final = {"LOG_LINES": LOG_LINES, "LOG_LENGTH": LOG_LENGTH, "MAX_EVENTS": MAX_EVENTS}
 
 LOG_OFFSET: Final = RESULT.size

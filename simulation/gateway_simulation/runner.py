@@ -6,7 +6,6 @@ in, a trajectory or a typed error comes out. The server process itself never loa
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
@@ -21,7 +20,7 @@ from importlib.metadata import version
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -221,17 +220,13 @@ class Simulator:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
-                worker.send(
-                    {
-                        "folder": str(folder),
-                        "timeout_s": timeout_s,
-                        "memory_bytes": self._bounds.memory_mb * 2**20,
-                    },
-                    (*descriptors, theirs.fileno()),
+                assignment = layout.ASSIGNMENT.pack(
+                    timeout=timeout_s, memory=self._bounds.memory_mb * 2**20, folder=bytes(folder)
                 )
+                worker.send(assignment, (*descriptors, theirs.fileno()))
             ours.settimeout(timeout_s + _GRACE_S)
             try:
-                told = ours.recv(4096)
+                told = ours.recv(layout.ENDING.size)
             except TimeoutError:
                 told = b""
         if not told:
@@ -241,8 +236,7 @@ class Simulator:
                 raise SimulatorClosedError(msg)
             msg = "the process that runs models was lost during the run"
             raise RunnerLostError(msg)
-        bounds = self._bounds
-        return Evidence(**json.loads(told), timeout_s=bounds.timeout_s, memory_mb=bounds.memory_mb)
+        return _evidence(layout.ENDING.unpack(told), self._bounds)
 
     def _current_worker(self, engine: Engine) -> Worker:
         with self._lock:
@@ -275,6 +269,17 @@ def finer(run: CanonicalRun) -> CanonicalRun:
     if run.step_size is not None:
         return replace(run, step_size=run.step_size / 2)
     return replace(run, relative_tolerance=(run.relative_tolerance or math.nan) * _FINER)
+
+
+def _evidence(told: dict[str, Any], bounds: _Bounds) -> Evidence:
+    return Evidence(
+        signal=told["signal"] or None,
+        exit_status=told["exit_status"] if told["exit_status"] >= 0 else None,
+        timed_out=bool(told["timed_out"]),
+        peak_bytes=told["peak_bytes"],
+        timeout_s=bounds.timeout_s,
+        memory_mb=bounds.memory_mb,
+    )
 
 
 @cache

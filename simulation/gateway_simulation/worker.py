@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -11,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from gateway_simulation import native
 from gateway_simulation.exceptions import RunnerLostError
 from gateway_simulation.run import Engine
 
@@ -23,8 +23,8 @@ START_S: Final = 30.0
 END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
 _BOOT: Final = (
-    "import sys; sys.path.append(sys.argv[3]); "
-    "from gateway_simulation.zygote import main; main(int(sys.argv[1]), sys.argv[2])"
+    "import sys; sys.path.append(sys.argv[2]); "
+    "from gateway_simulation.engine.zygote import main; main(int(sys.argv[1]))"
 )
 
 
@@ -67,11 +67,11 @@ class Worker:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def send(self, told: Mapping[str, object], descriptors: tuple[int, ...]) -> None:
-        """Hand over one run."""
+    def send(self, assignment: bytes, descriptors: tuple[int, ...]) -> None:
+        """Hand over one order, as `layout.ASSIGNMENT`."""
         try:
             with self._lock:
-                socket.send_fds(self._control, [json.dumps(told).encode()], descriptors)
+                socket.send_fds(self._control, [assignment], descriptors)
         except OSError as error:
             msg = "the process that runs models is gone"
             raise RunnerLostError(msg) from error
@@ -115,9 +115,11 @@ def _memory() -> str | None:
 
 
 def _command(descriptor: int, engine: Engine) -> list[str]:
-    """Isolated from the caller's environment and folder; our own package must still be found."""
-    packages = str(Path(__file__).resolve().parent.parent)
-    return [sys.executable, "-I", "-c", _BOOT, str(descriptor), engine, packages]
+    """The zygote of `engine`. Python's is isolated from the caller's environment and folder."""
+    if engine == "native":
+        return [str(native.built_zygote()), str(descriptor), str(native.sundials_folder() or "")]
+    packages = str(Path(__file__).resolve().parent.parent)  # our own package must still be found
+    return [sys.executable, "-I", "-c", _BOOT, str(descriptor), packages]
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +77,7 @@ def test_a_core_that_cant_be_loaded_is_told_as_it_is(
 ) -> None:
     damaged = tmp_path / "core.so"
     damaged.write_bytes(b"no ELF file" * 100)
+    damaged.with_name("zygote").touch()
     monkeypatch.setattr(native, "built_library", lambda: damaged)
     native.problem.cache_clear()
     native.library.cache_clear()
@@ -94,13 +93,3 @@ def test_the_engine_is_part_of_what_is_hashed(model_that: Named) -> None:
     model = model_that("driven")
     hashes = {_planned(model, engine=name).sha256 for name in ("auto", "native", "fmpy")}
     assert len(hashes) == 2
-
-
-def test_the_native_zygote_imports_nothing_heavy() -> None:
-    code = (
-        "import sys\n"
-        "import gateway_simulation.zygote, gateway_simulation.native\n"
-        "heavy = {'fmpy', 'numpy', 'pydantic', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

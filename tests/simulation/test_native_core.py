@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+import in_process
 import pytest
 from fmus import compiled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_simulation import layout, native
+from gateway_simulation import layout
 from gateway_simulation.launch import order_for
 from gateway_simulation.layout import Ability, Method, Mode, Status, Type
 from gateway_simulation.model import Model, Scalar
@@ -181,9 +182,9 @@ def _ran(order: Order) -> tuple[int, Status, int]:
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
-            native.load_sundials()
+            in_process.load_sundials()
             before = _anonymous_kb()
-            native.run(given_order, result)
+            in_process.run(given_order, result)
             os.write(theirs, str(_anonymous_kb() - before).encode())
             os._exit(0)
         os.close(theirs)

@@ -19,13 +19,10 @@ from gateway_simulation import exceptions as e
 from gateway_simulation.model import Model
 from gateway_simulation.plan import CanonicalRun
 from gateway_simulation.runner import Simulator
+from gateway_simulation.solvers import ENGINES
 
 ModelThat = Callable[[str], Model]
 Planner = Callable[..., CanonicalRun]
-
-
-one_engine = pytest.mark.parametrize("engine", ["native"], indirect=True)
-"""Processes are the same for both; this is the one that a simulator starts by itself."""
 
 
 @pytest.fixture
@@ -49,10 +46,9 @@ def _zygotes() -> list[int]:
             commands = {int(c): Path(f"/proc/{c}/cmdline").read_bytes() for c in children}
         except (FileNotFoundError, ProcessLookupError):
             continue  # a thread or process of another test ended meanwhile: look again
-        return [pid for pid, line in commands.items() if b"gateway_simulation.zygote" in line]
+        return [pid for pid, line in commands.items() if b"zygote" in line]
 
 
-@one_engine
 def test_many_threads_get_their_own_results(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
@@ -67,13 +63,12 @@ def test_many_threads_get_their_own_results(
         assert trajectory.column("x")[-1] == pytest.approx(math.exp(-a), abs=1e-4)
 
 
-@one_engine
 def test_waiting_for_a_core_doesnt_count_as_running(
     model_that: ModelThat, planned: Planner
 ) -> None:
     simulator = Simulator(timeout_s=1, memory_mb=256, concurrency=1)
     try:
-        simulator.start()
+        simulator.run(planned(model_that("driven")))
         with ThreadPoolExecutor(2) as pool:
             spins = pool.submit(simulator.run, planned(model_that("spins")))
             time.sleep(0.5)
@@ -84,12 +79,11 @@ def test_waiting_for_a_core_doesnt_count_as_running(
         simulator.close()
 
 
-@one_engine
 def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Planner) -> None:
     simulator = Simulator(timeout_s=0.5, memory_mb=256, concurrency=1)
     spinning = planned(model_that("spins"))
     try:
-        simulator.start()
+        simulator.run(planned(model_that("driven")))
         with ThreadPoolExecutor(40) as pool:
             begun = time.monotonic()
             errors = [pool.submit(simulator.run, spinning) for _ in range(40)]
@@ -105,7 +99,6 @@ def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Plan
         simulator.close()
 
 
-@one_engine
 def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -> None:
     simulator = Simulator(timeout_s=3, memory_mb=256, concurrency=1)
     spinning = planned(model_that("spins"))
@@ -121,7 +114,7 @@ def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -
             pass
 
     try:
-        simulator.start()
+        simulator.run(planned(model_that("driven")))
         with ThreadPoolExecutor(40) as pool:
             for _ in range(40):
                 pool.submit(run)
@@ -133,12 +126,11 @@ def test_a_full_queue_refuses_at_once(model_that: ModelThat, planned: Planner) -
     assert at_once == 40 - 32 - 1
 
 
-@one_engine
 def test_a_killed_zygote_fails_its_runs_and_is_started_again(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
     before = set(_zygotes())
-    own.start()
+    own.run(planned(model_that("driven")))
     (zygote,) = set(_zygotes()) - before
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(own.run, planned(model_that("spins"))) for _ in range(2)]
@@ -153,12 +145,11 @@ def test_a_killed_zygote_fails_its_runs_and_is_started_again(
     assert _gone(orphans)
 
 
-@one_engine
 def test_a_stopped_zygote_is_given_up(model_that: ModelThat, planned: Planner) -> None:
     before = set(_zygotes())
     simulator = Simulator(timeout_s=0.2, memory_mb=256)
     try:
-        simulator.start()
+        simulator.run(planned(model_that("driven")))
         (zygote,) = set(_zygotes()) - before
         os.kill(zygote, signal.SIGSTOP)
         with pytest.raises(e.RunnerLostError):
@@ -168,11 +159,10 @@ def test_a_stopped_zygote_is_given_up(model_that: ModelThat, planned: Planner) -
     assert not _alive(zygote)
 
 
-@one_engine
 def test_closing_leaves_nothing_behind(model_that: ModelThat, planned: Planner) -> None:
     before = set(_zygotes())
     simulator = Simulator(timeout_s=20, memory_mb=256)
-    simulator.start()
+    simulator.run(planned(model_that("driven")))
     (zygote,) = set(_zygotes()) - before
     home = Path(f"/proc/{zygote}/cwd").readlink()
     with ThreadPoolExecutor(1) as pool:
@@ -189,7 +179,6 @@ def test_closing_leaves_nothing_behind(model_that: ModelThat, planned: Planner) 
     simulator.close()
 
 
-@one_engine
 def test_runs_leave_no_descriptors_threads_or_folders(
     own: Simulator, model_that: ModelThat, planned: Planner
 ) -> None:
@@ -202,14 +191,13 @@ def test_runs_leave_no_descriptors_threads_or_folders(
     assert threading.active_count() == threads
 
 
-def test_the_zygote_ends_with_a_server_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_zygote_ends_with_a_server_that_was_killed(engine: str, tmp_path: Path) -> None:
     script = tmp_path / "server.py"
     script.write_text(
         "import time\n"
-        "from gateway_simulation.runner import Simulator\n"
-        "s = Simulator(timeout_s=5, memory_mb=256)\n"
-        "s.start()\n"
-        "print(s._workers['native']._process.pid, flush=True)\n"
+        "from gateway_simulation.worker import Worker\n"
+        f"print(Worker({engine!r})._process.pid, flush=True)\n"
         "time.sleep(60)\n",
         encoding="utf-8",
     )

@@ -1,14 +1,12 @@
 """The native core: where it is, whether it can be used here, and what it is made of.
 
-The server asks; only processes made for runs call `run` on it. What is imported here makes each
-fork of the zygote dearer: no `subprocess`, which brings `threading` and doubles its cost, and no
-`hashlib` or `tempfile`.
+`core.c` and its neighbours run an order; `zygote.c` is the program that forks a child for each. As
+a shared library the core tells its version, and whether this machine can load what was built here.
 """
 
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import platform
 import sys
@@ -27,11 +25,16 @@ def built_library() -> Path:
     return built / f"core{_SUFFIXES.get(sys.platform, '.so')}"
 
 
+def built_zygote() -> Path:
+    """Where an installation keeps the program that runs orders by the core."""
+    return built_library().with_name("zygote")
+
+
 @cache
 def problem() -> str | None:
     """Why the native core can't run models here; None where it can."""
     path = built_library()
-    if not path.is_file():
+    if not (path.is_file() and built_zygote().is_file()):
         return "it was not built when the gateway was installed"
     try:
         library()
@@ -66,15 +69,6 @@ def libc_version() -> str:
         return "unknown"
 
 
-def load_sundials() -> str | None:
-    """Load CVODE into this process, before any model; why it can't be, or None."""
-    folder = sundials_folder()
-    if folder is None:
-        return "no SUNDIALS for this machine"
-    failed: bytes | None = library().core_load_sundials(str(folder).encode())
-    return failed.decode("utf-8", "replace") if failed else None
-
-
 @cache
 def sundials_version() -> str | None:
     """Such as `7.4.0`; None where there is none for this machine."""
@@ -98,8 +92,3 @@ def sundials_folder() -> Path | None:
     machine = platform.machine().lower().replace("arm64", "aarch64").replace("amd64", "x86_64")
     folder = Path(spec.origin).parent / "sundials" / f"{machine}-{sys.platform}"
     return folder if any(folder.glob("sundials_cvode*")) else None
-
-
-def run(order: mmap.mmap, result: mmap.mmap) -> None:
-    """Run `order` into the zeroed block `result`, both as `layout` describes them."""
-    library().core_run(*(ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in (order, result)))

@@ -14,13 +14,14 @@ from typing import Final
 
 from gateway_simulation import compiler
 from gateway_simulation.layout import c_header
-from gateway_simulation.native import built_library
+from gateway_simulation.native import built_library, built_zygote
 
+_LIBRARIES: Final = ("m", "dl")
 _HERE: Final = Path(__file__).resolve().parent
 
 
 def build_core() -> bool:
-    """Compile the core unless it is up to date; whether it was compiled.
+    """Compile the core and its zygote unless they are up to date; whether they were compiled.
 
     Raises:
         CompilationError: the compiler refuses it.
@@ -30,7 +31,8 @@ def build_core() -> bool:
     version = _version()
     built = built_library()
     note = built.with_name("version")
-    if built.is_file() and note.is_file() and note.read_text() == version:
+    whole = built.is_file() and built_zygote().is_file()
+    if whole and note.is_file() and note.read_text() == version:
         return False
     with tempfile.TemporaryDirectory(prefix="core-") as name:
         folder = Path(name)
@@ -38,11 +40,13 @@ def build_core() -> bool:
             shutil.copy(source, folder)
         (folder / "layout.h").write_text(f'#define CORE_VERSION "{version}"\n{c_header()}')
         units = [source.name for source in _sources() if source.suffix == ".c"]
-        compiler.compile_library(
-            compiler.find_compiler(), folder, units, built.name, libraries=("m", "dl")
-        )
+        found = compiler.find_compiler()
+        parts = [unit for unit in units if unit != "zygote.c"]
+        compiler.compile_library(found, folder, parts, built.name, _LIBRARIES)
+        compiler.compile_program(found, folder, units, built_zygote().name, _LIBRARIES)
         built.parent.mkdir(exist_ok=True)
-        _replace(folder / built.name, built)
+        for path in (built, built_zygote()):
+            _replace(folder / path.name, path)
     note.write_text(version)
     return True
 

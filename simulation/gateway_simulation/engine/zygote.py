@@ -1,20 +1,17 @@
-"""The process that forks one child for each run.
+"""The process that forks one child for each order of the FMPy engine; `zygote.c` is its twin.
 
-Started afresh by the server with an environment made for it, it loads its engine once and then only
-waits: for runs on its control socket, for children to end, for deadlines. It reads nothing that an
-FMU wrote. When the server goes away it ends, and with it every child. For the native engine it
-imports little, so that a fork is quick.
+Started afresh by the server with an environment made for it, it imports FMPy and numpy once and
+then only waits: for orders on its control socket, for children to end, for deadlines. It reads
+nothing that an FMU wrote. When the server goes away it ends, and with it every child.
 
-A run arrives as one message on the control socket: JSON (`folder`, `timeout_s`, `memory_bytes`) and
-four descriptors: the order, the result block, a block for output, and a socket on which the outcome
-is told once: JSON with `signal`, `exit_status`, `timed_out`, `peak_bytes`.
+An order arrives as one `layout.ASSIGNMENT` with four descriptors: the order, the result block, a
+block for output, and a socket on which the `layout.ENDING` is told once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import selectors
 import signal
@@ -24,11 +21,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway_simulation import child
+from gateway_simulation.engine import child
+from gateway_simulation.engine.prototypes import prepare
+from gateway_simulation.layout import ASSIGNMENT, ENDING
 
 READY: Final = b"ready"
 DESCRIPTORS: Final = 4
-MESSAGE_BYTES: Final = 4096
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -46,7 +44,6 @@ class _Running:
 @dataclass(slots=True)
 class _Zygote:
     control: socket.socket
-    run: child.Run
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     running: dict[int, _Running] = field(default_factory=dict)
 
@@ -76,28 +73,28 @@ class _Zygote:
 
     def _begin(self) -> bool:
         """Fork a child for the next run; False when the server has gone."""
-        message, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE_BYTES, DESCRIPTORS)
+        message, descriptors, _, _ = socket.recv_fds(self.control, ASSIGNMENT.size, DESCRIPTORS)
         if not message:
             return False
-        told = json.loads(message)
+        told = ASSIGNMENT.unpack(message)
         order, result, output, reply = descriptors
         assignment = child.Assignment(
             order=order,
             result=result,
             output=output,
-            folder=told["folder"],
-            cpu_s=int(told["timeout_s"]) + 2,
-            memory_bytes=told["memory_bytes"],
+            folder=told["folder"].rstrip(b"\0").decode(),
+            cpu_s=int(told["timeout"]) + 2,
+            memory_bytes=told["memory"],
         )
         parent = os.getpid()
         outcome = socket.socket(fileno=reply)
         pid = os.fork()
         if pid == 0:
-            child.main(assignment, parent, self.run)
+            child.main(assignment, parent)
         for descriptor in (order, result, output):
             os.close(descriptor)
         handle = os.pidfd_open(pid)
-        deadline = time.monotonic() + told["timeout_s"]
+        deadline = time.monotonic() + told["timeout"]
         self.running[handle] = _Running(pid, handle, deadline, outcome)
         self.selector.register(handle, selectors.EVENT_READ)
         return True
@@ -112,14 +109,15 @@ class _Zygote:
         del self.running[run.handle]
         self._kill_orphans()
         died = os.WIFSIGNALED(status)
-        outcome = {
-            "signal": os.WTERMSIG(status) if died else None,
-            "exit_status": None if died else os.WEXITSTATUS(status),
-            "timed_out": run.timed_out,
-            "peak_bytes": usage.ru_maxrss * 1024,
-        }
+        ending = ENDING.pack(
+            signal=os.WTERMSIG(status) if died else 0,
+            exit_status=-1 if died else os.WEXITSTATUS(status),
+            timed_out=run.timed_out,
+            unused=0,
+            peak_bytes=usage.ru_maxrss * 1024,
+        )
         with contextlib.suppress(OSError):
-            run.outcome.send(json.dumps(outcome).encode())
+            run.outcome.send(ending)
         run.outcome.close()
 
     def _enforce_deadlines(self) -> None:
@@ -147,35 +145,17 @@ def _kill(run: _Running) -> None:
         signal.pidfd_send_signal(run.handle, signal.SIGKILL)
 
 
-def _native() -> child.Run:
-    from gateway_simulation import native  # noqa: PLC0415 - only what this zygote runs
-
-    native.load_sundials()  # not on every machine: euler and rk4 still work
-    return native.run
-
-
-def _fmpy() -> child.Run:
-    from gateway_simulation.engine.prototypes import prepare  # noqa: PLC0415
-    from gateway_simulation.engine.simulate import run  # noqa: PLC0415
-
-    prepare()
-    with contextlib.suppress(ImportError, OSError):
-        from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
-    return run
-
-
-_ENGINES: Final = {"native": _native, "fmpy": _fmpy}
-
-
-def main(descriptor: int, engine: str) -> None:
+def main(descriptor: int) -> None:
     """Serve on the control socket `descriptor` until its other end closes."""
     for ignored in (signal.SIGINT, signal.SIGXFSZ):  # children get an error from too long a write
         signal.signal(ignored, signal.SIG_IGN)
     child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    run = _ENGINES[engine]()
+    with contextlib.suppress(ImportError, OSError):  # without it euler and rk4 still work
+        from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
+    prepare()
     gc.collect()
     gc.freeze()
-    zygote = _Zygote(socket.socket(fileno=descriptor), run)
+    zygote = _Zygote(socket.socket(fileno=descriptor))
     try:
         zygote.serve()
     finally:
@@ -183,4 +163,4 @@ def main(descriptor: int, engine: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]))

@@ -9,17 +9,15 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from gateway_simulation.engine.simulate import run
 
 _PR_SET_PDEATHSIG: Final = 1
 _FILE_BYTES: Final = 8 * 2**20
 _OPEN_FILES: Final = 64
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
-
-Run = Callable[[mmap.mmap, mmap.mmap], None]
-"""An engine: runs an order into a result block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Assignment:
     memory_bytes: int
 
 
-def main(assignment: Assignment, zygote: int, run: Run) -> NoReturn:
+def main(assignment: Assignment, zygote: int) -> NoReturn:
     """Run the order and leave; never returns, whatever the FMU does."""
     try:
         _isolate(assignment, zygote)

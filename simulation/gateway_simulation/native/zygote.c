@@ -1,0 +1,224 @@
+/* The process that forks one child for each order of the native engine; zygote.py is its twin for
+ * FMPy. Started afresh by the server with an environment made for it, it loads SUNDIALS once and
+ * then only waits: for orders on its control socket, for children to end, for deadlines. It reads
+ * nothing that an FMU wrote. When the server goes away it ends, and with it every child.
+ *
+ * An order arrives as one ASSIGNMENT with four descriptors: the order, the result block, a block
+ * for output, and a socket on which the ENDING is told once. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "layout.h"
+
+enum { MOST_CHILDREN = 256, FILE_BYTES = 8 << 20, OPEN_FILES = 64, CPU_GRACE_S = 2 };
+enum { FAILED = 70, TOO_LATE = 71 };
+enum { ORDER, RESULT, OUTPUT, REPLY, DESCRIPTORS };
+
+void core_run(const void *order, void *result);
+const char *core_load_sundials(const char *folder);
+
+/* A child that hasn't been reaped, so that its process id can't be anybody else's. */
+typedef struct {
+    pid_t pid;
+    int handle, reply;
+    double deadline; /* monotonic [s] */
+    uint32_t timed_out;
+} Child;
+
+static Child children[MOST_CHILDREN];
+static int n_children;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void limit(int what, rlim_t most) {
+    if (setrlimit(what, &(struct rlimit){most, most})) _exit(FAILED);
+}
+
+static void *map(int descriptor, int kind) {
+    struct stat status;
+    if (fstat(descriptor, &status)) _exit(FAILED);
+    void *found = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, kind, descriptor, 0);
+    if (found == MAP_FAILED) _exit(FAILED);
+    return found;
+}
+
+/* A session of its own, no descriptor but its own, a place for all output. */
+static void isolate(const int *given, pid_t zygote) {
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != zygote) _exit(TOO_LATE);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (dup2(null, 0) < 0 || dup2(given[OUTPUT], 1) < 0 || dup2(given[OUTPUT], 2) < 0)
+        _exit(FAILED);
+    int first = given[ORDER] < given[RESULT] ? ORDER : RESULT;
+    unsigned low = (unsigned)given[first], high = (unsigned)given[ORDER + RESULT - first];
+    if (low > 3) syscall(SYS_close_range, 3u, low - 1, 0);
+    if (high > low + 1) syscall(SYS_close_range, low + 1, high - 1, 0);
+    if (syscall(SYS_close_range, high + 1, ~0u, 0)) _exit(FAILED);
+}
+
+/* Bytes of address space that are mapped by now. */
+static uint64_t mapped(void) {
+    unsigned long long pages = 0;
+    char text[64] = "";
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, text, sizeof text - 1) <= 0) _exit(FAILED);
+    if (sscanf(text, "%llu", &pages) != 1) _exit(FAILED);
+    close(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static _Noreturn void run_child(const Assignment *told, const int *given, pid_t zygote) {
+    isolate(given, zygote);
+    if (chdir(told->folder)) _exit(FAILED);
+    void *order = map(given[ORDER], MAP_PRIVATE), *result = map(given[RESULT], MAP_SHARED);
+    close(given[ORDER]);
+    close(given[RESULT]);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_FSIZE, FILE_BYTES);
+    limit(RLIMIT_NOFILE, OPEN_FILES);
+    limit(RLIMIT_CPU, (rlim_t)told->timeout + CPU_GRACE_S);
+    limit(RLIMIT_AS, mapped() + told->memory);
+    core_run(order, result);
+    fflush(NULL);
+    _exit(0);
+}
+
+/* Fork a child for the next order; false when the server has gone. */
+static bool begin(int control) {
+    Assignment told;
+    int given[DESCRIPTORS];
+    union {
+        char space[CMSG_SPACE(sizeof given)];
+        struct cmsghdr aligned;
+    } rights;
+    struct iovec text = {&told, sizeof told};
+    struct msghdr message = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = rights.space,
+                             .msg_controllen = sizeof rights.space};
+    ssize_t size = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    if (size < 0 && errno == EINTR) return true;
+    struct cmsghdr *found = size == sizeof told ? CMSG_FIRSTHDR(&message) : NULL;
+    if (!found || found->cmsg_len != CMSG_LEN(sizeof given)) return false;
+    memcpy(given, CMSG_DATA(found), sizeof given);
+    pid_t zygote = getpid(), pid = n_children < MOST_CHILDREN ? fork() : -1;
+    if (pid == 0) run_child(&told, given, zygote);
+    for (int i = ORDER; i <= OUTPUT; i++) close(given[i]);
+    int handle = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (handle < 0) { /* the server sees the socket close, and no other child is lost */
+        if (pid > 0 && kill(pid, SIGKILL) == 0) waitpid(pid, NULL, 0);
+        close(given[REPLY]);
+        return true;
+    }
+    children[n_children++] = (Child){.pid = pid, .handle = handle, .reply = given[REPLY],
+                                     .deadline = now() + told.timeout};
+    return true;
+}
+
+/* Processes that a child forked and left: they are ours now, and nobody's order. */
+static void kill_orphans(void) {
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? 0 : read(file, text, sizeof text - 1);
+    if (file >= 0) close(file);
+    text[size > 0 ? size : 0] = 0;
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+        pid_t pid = atoi(word);
+        bool known = false;
+        for (int i = 0; i < n_children; i++) known |= children[i].pid == pid;
+        if (!known && kill(pid, SIGKILL) == 0) waitpid(pid, NULL, 0);
+    }
+}
+
+/* Reap a child that ended, and whatever it left behind; tell the server. */
+static void end(int index) {
+    Child child = children[index];
+    int status = 0;
+    struct rusage usage;
+    kill(-child.pid, SIGKILL);
+    wait4(child.pid, &status, 0, &usage);
+    close(child.handle);
+    children[index] = children[--n_children];
+    kill_orphans();
+    bool died = WIFSIGNALED(status);
+    Ending ending = {.signal = died ? WTERMSIG(status) : 0,
+                     .exit_status = died ? -1 : WEXITSTATUS(status),
+                     .timed_out = child.timed_out,
+                     .peak_bytes = (uint64_t)usage.ru_maxrss * 1024};
+    send(child.reply, &ending, sizeof ending, MSG_NOSIGNAL);
+    close(child.reply);
+}
+
+static void kill_child(Child *child) {
+    kill(-child->pid, SIGKILL);
+    kill(child->pid, SIGKILL);
+}
+
+/* Kill what is past its time; milliseconds until the next deadline, -1 where there is none. */
+static int enforce_deadlines(void) {
+    double time = now(), next = -1;
+    for (int i = 0; i < n_children; i++) {
+        Child *child = &children[i];
+        if (child->timed_out) continue;
+        if (child->deadline <= time) {
+            child->timed_out = 1;
+            kill_child(child);
+        } else if (next < 0 || child->deadline - time < next) {
+            next = child->deadline - time;
+        }
+    }
+    return next < 0 ? -1 : (int)(next * 1e3) + 1;
+}
+
+/* Until the server closes its end. */
+static void serve(int control) {
+    for (;;) {
+        struct pollfd watched[1 + MOST_CHILDREN] = {{.fd = control, .events = POLLIN}};
+        for (int i = 0; i < n_children; i++)
+            watched[1 + i] = (struct pollfd){.fd = children[i].handle, .events = POLLIN};
+        int n = n_children;
+        if (poll(watched, (nfds_t)(1 + n), enforce_deadlines()) < 0) continue;
+        for (int i = n - 1; i >= 0; i--) /* backwards: `end` moves the last into the gap */
+            if (watched[1 + i].revents) end(i);
+        if (watched[0].revents && !begin(control)) return;
+    }
+}
+
+/* Arguments: the control socket's number, and where SUNDIALS lies (empty: nowhere). */
+int main(int count, char **arguments) {
+    if (count != 3) return FAILED;
+    int control = atoi(arguments[1]);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* children get an error from too long a write */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (*arguments[2]) core_load_sundials(arguments[2]); /* without it Euler and RK4 still work */
+    send(control, "ready", 5, MSG_NOSIGNAL);
+    serve(control);
+    for (int i = 0; i < n_children; i++) {
+        kill_child(&children[i]);
+        close(children[i].reply); /* without a word: we went */
+    }
+    while (wait(NULL) > 0) {
+    }
+    return 0;
+}
