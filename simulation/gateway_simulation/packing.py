@@ -146,6 +146,9 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
 
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     """Each path once, and no file where another entry needs a folder."""
+    for entry in entries:
+        if not entry.filename:  # which is cut at the first NUL
+            raise _unsafe("has a name that is empty", entry)  # noqa: EM101, TRY003
     seen: set[str] = set()
     files = {entry.filename for entry in entries if not entry.is_dir()}
     for entry in entries:

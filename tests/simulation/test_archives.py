@@ -294,6 +294,14 @@ def test_a_damaged_folder_is_told(tmp_path: Path) -> None:
         load("fmu_x", "0" * 64, tmp_path)
 
 
+def test_a_name_that_begins_with_nul_is_refused() -> None:
+    archive = _zip({"modelDescription.xml": GOOD_XML, "Xname": "hello"}).replace(
+        b"Xname", b"\0name"
+    )
+    with pytest.raises(e.ArchiveError):
+        inspect(archive, LIMITS)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_damage_to_an_archive_gets_past_as_another_error(data: st.DataObject) -> None:
