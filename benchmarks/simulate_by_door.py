@@ -3,9 +3,10 @@
     uv run python benchmarks/simulate_by_door.py [--calls 200]
 
 Prints each door in ms, its ratio to REST, and where the time of a REST call goes: the simulation
-(its process and its numbers), the database (both transactions with their syncs and the two reads),
-writing the result, and the door with the rest, its client included. All in one run, one call at a
-time, free of charge; the doors' server is a process of its own.
+(its process and its numbers), the database (both transactions with the one sync, which makes result
+and payment durable, and the two reads), encoding the result, and the door with the rest, its client
+included. All in one run, one call at a time, free of charge; the doors' server is a process of its
+own.
 """
 
 from __future__ import annotations
@@ -94,14 +95,14 @@ def _shares(where: Where, calls: int) -> None:
         _watched(Simulator, "run") as simulation,
         _watched_blocks(Database, "write") as writing,
         _watched_blocks(Database, "read") as reading,
-        _watched(ResultStore, "write") as storing,
+        _watched(ResultStore, "prepare") as preparing,
     ):
         whole = sum(_timed("rest", where, calls))
     rounds = (calls + _WARM_UP) / calls  # the parts were watched while warming up too
     parts = {
         "simulation": sum(simulation) / rounds,
         "database": (sum(writing) + sum(reading)) / rounds,
-        "result file": sum(storing) / rounds,
+        "result": sum(preparing) / rounds,
     }
     parts["door and rest"] = whole - sum(parts.values())
     print("\nwhere a REST call goes")

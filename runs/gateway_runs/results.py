@@ -1,17 +1,44 @@
-"""Stored trajectories: Parquet, written once, read by slice."""
+"""Stored trajectories: Parquet, written once, read by slice.
+
+A small result lies in the database, durable by the same sync as its run's record and its payment; a
+large one is a blob, durable before its record says so. Nobody outside this module knows which.
+"""
 
 from __future__ import annotations
 
 import io
 from csv import writer as csv_writer
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_runs.exceptions import EmptyWindowError, UnknownColumnError
 from gateway_simulation.nearest import nearest
 from gateway_simulation.trajectory import Trajectory
+from gateway_storage.base import Base
 from gateway_storage.blobs import Blobs
+
+SMALL_BYTES: Final = 64 * 2**10  # of Parquet, the finer accuracy run included
+
+
+class SmallResult(Base):
+    """The Parquet files of a delivered run, where they are small."""
+
+    __tablename__ = "small_results"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    trajectory: Mapped[bytes]
+    accuracy: Mapped[bytes | None]
+
+
+# built once: building a statement takes longer than running it
+_KEEP: Final = insert(SmallResult)
+_FIND: Final = select(SmallResult.trajectory, SmallResult.accuracy).where(
+    SmallResult.run_id == bindparam("wanted")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,36 +50,64 @@ class Window:
     end: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A result that only its record is missing from; `small` is None where it is a blob already."""
+
+    run_id: str
+    small: tuple[bytes, bytes | None] | None  # the trajectory, the finer accuracy run
+
+
 class ResultStore:
-    """Trajectories under their run's id."""
+    """Trajectories under their run's id, each with the finer accuracy run where there was one.
+
+    `prepare`, then `keep` in the transaction that delivers the run: before its commit nobody finds
+    anything, after it everything is durable.
+    """
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
 
-    def write(self, run_id: str, trajectory: Trajectory) -> None:
-        """Store durably, the finer accuracy run beside it."""
-        self._blobs.put(_key(run_id), parquet(trajectory))
-        if trajectory.accuracy is not None:
-            self._blobs.put(_key(f"{run_id}-accuracy"), parquet(trajectory.accuracy))
+    def prepare(self, run_id: str, trajectory: Trajectory) -> Prepared:
+        """Encode; a large result is stored here, durably, outside any transaction."""
+        coarse = parquet(trajectory)
+        fine = None if trajectory.accuracy is None else parquet(trajectory.accuracy)
+        if len(coarse) + len(fine or b"") <= SMALL_BYTES:
+            return Prepared(run_id, (coarse, fine))
+        self._blobs.put(_key(run_id), coarse)
+        if fine is not None:
+            self._blobs.put(_accuracy_key(run_id), fine)
+        return Prepared(run_id, None)
 
-    def read(self, run_id: str, *, with_accuracy: bool = False) -> Trajectory:
-        """The columns as they were written; what only the run's record knows is empty."""
-        stored = self._stored(run_id)
-        return (
-            replace(stored, accuracy=self._stored(f"{run_id}-accuracy"))
-            if with_accuracy
-            else stored
-        )
+    def keep(self, db: Connection, prepared: Prepared) -> None:
+        """Store what isn't stored yet; durable with the transaction."""
+        if prepared.small is not None:
+            trajectory, accuracy = prepared.small
+            row = {"run_id": prepared.run_id, "trajectory": trajectory, "accuracy": accuracy}
+            db.execute(_KEEP, row)
 
-    def delete(self, run_id: str) -> None:
-        """Forget the trajectory."""
+    def read(self, db: Connection, run_id: str, *, with_accuracy: bool = False) -> Trajectory:
+        """The columns as they were written; what only the run's record knows is empty.
+
+        Raises:
+            BlobNotFoundError: nothing is kept under that id.
+
+        """
+        small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
+        coarse = small.trajectory if small else self._blobs.get(_key(run_id))
+        if not with_accuracy:
+            return _decoded(coarse)
+        fine = small.accuracy if small else self._blobs.get(_accuracy_key(run_id))
+        return replace(_decoded(coarse), accuracy=_decoded(fine))
+
+    def delete(self, db: Connection, run_id: str) -> None:
+        """Forget the trajectory, wherever it lies; no error where nothing is kept.
+
+        A blob goes at once, not with the commit: for runs that can't be delivered any more.
+        """
+        db.execute(delete(SmallResult).where(SmallResult.run_id == run_id))
         self._blobs.delete(_key(run_id))
-        self._blobs.delete(_key(f"{run_id}-accuracy"))
-
-    def _stored(self, name: str) -> Trajectory:
-        from pyarrow import parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415  heavy
-
-        return Trajectory.from_table(pq.read_table(io.BytesIO(self._blobs.get(_key(name)))))
+        self._blobs.delete(_accuracy_key(run_id))
 
 
 def parquet(trajectory: Trajectory) -> bytes:
@@ -60,11 +115,12 @@ def parquet(trajectory: Trajectory) -> bytes:
 
     Without dictionaries: a column's numbers hardly repeat, and a constant one is compressed anyway.
     """
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  heavy
     from pyarrow import parquet as pq  # noqa: PLC0415
 
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(trajectory.table, sink, compression="zstd", use_dictionary=False)
-    return sink.getvalue()
+    return bytes(sink.getvalue())
 
 
 def csv(trajectory: Trajectory) -> bytes:
@@ -114,5 +170,15 @@ def _position(trajectory: Trajectory, name: str) -> int:
     return trajectory.names.index(name)
 
 
-def _key(name: str) -> str:
-    return f"results/{name}.parquet"
+def _decoded(data: bytes) -> Trajectory:
+    from pyarrow import parquet as pq  # noqa: PLC0415
+
+    return Trajectory.from_table(pq.read_table(io.BytesIO(data)))
+
+
+def _key(run_id: str) -> str:
+    return f"results/{run_id}.parquet"
+
+
+def _accuracy_key(run_id: str) -> str:
+    return f"results/{run_id}-accuracy.parquet"

@@ -5,18 +5,51 @@ from __future__ import annotations
 import csv as std_csv
 import io
 import math
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from gateway_runs import records
 from gateway_runs.exceptions import EmptyWindowError, UnknownColumnError
 from gateway_runs.plots import plot
 from gateway_runs.results import ResultStore, Window, csv, cut, parquet
 from gateway_simulation.trajectory import Trajectory
-from gateway_storage.blobs import FolderBlobs
+from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
+from gateway_storage.database import Database
+from gateway_storage.migrate import migrate
+
+_NOW: Final = datetime(2026, 11, 24, tzinfo=UTC)
+small_and_large = pytest.mark.parametrize("rows", [5, 20_000], ids=["small", "large"])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """With a run of the name `res_1`."""
+    made = Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
+    migrate(made)
+    with made.write() as db:
+        db.execute(text("INSERT INTO accounts VALUES ('acc_1', '2026-01-01')"))
+        records.begin(db, "res_1", records.NewRun("acc_1", "m", "", "", None, None), _NOW)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "blobs"
+
+
+@pytest.fixture
+def store(folder: Path) -> ResultStore:
+    return ResultStore(FolderBlobs(folder))
 
 
 def trajectory(rows: int = 5) -> Trajectory:
@@ -30,14 +63,86 @@ def trajectory(rows: int = 5) -> Trajectory:
     )
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
-    store, written = ResultStore(FolderBlobs(tmp_path)), trajectory()
-    store.write("res_1", written)
-    read = store.read("res_1")
-    assert np.array_equal(read.values, written.values)
-    assert np.array_equal(read.time, written.time)
-    assert read.units == written.units
-    assert read.discrete == written.discrete
+def with_accuracy(rows: int) -> Trajectory:
+    return replace(trajectory(rows), accuracy=trajectory(2 * rows))
+
+
+def keep(database: Database, store: ResultStore, result: Trajectory) -> None:
+    prepared = store.prepare("res_1", result)
+    with database.write() as db:
+        store.keep(db, prepared)
+
+
+def read(database: Database, store: ResultStore, *, fine: bool = False) -> Trajectory:
+    with database.read() as db:
+        return store.read(db, "res_1", with_accuracy=fine)
+
+
+@small_and_large
+def test_what_was_kept_is_read(database: Database, store: ResultStore, rows: int) -> None:
+    written = with_accuracy(rows)
+    keep(database, store, written)
+    found = read(database, store, fine=True)
+    assert np.array_equal(found.values, written.values)
+    assert np.array_equal(found.time, written.time)
+    assert found.units == written.units
+    assert found.discrete == written.discrete
+    assert found.accuracy is not None
+    assert found.accuracy.rows == 2 * rows
+    assert read(database, store).accuracy is None
+
+
+def test_a_small_result_leaves_no_file(
+    database: Database, store: ResultStore, folder: Path
+) -> None:
+    keep(database, store, with_accuracy(5))
+    assert not folder.exists()
+
+
+def test_another_gateway_on_the_same_database_reads_a_small_result(
+    database: Database, store: ResultStore, tmp_path: Path
+) -> None:
+    keep(database, store, trajectory())
+    assert read(database, ResultStore(FolderBlobs(tmp_path / "another"))).rows == 5
+
+
+def test_a_large_result_stays_out_of_the_database(database: Database, store: ResultStore) -> None:
+    keep(database, store, trajectory(20_000))
+    with database.read() as db:
+        assert db.execute(text("SELECT count(*) FROM small_results")).scalar() == 0
+
+
+def test_a_small_result_is_there_only_when_its_transaction_is(
+    database: Database, store: ResultStore
+) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as db:
+        store.keep(db, store.prepare("res_1", trajectory()))
+        raise ZeroDivisionError
+    with pytest.raises(BlobNotFoundError):
+        read(database, store)
+
+
+@small_and_large
+def test_a_deleted_result_is_gone_with_its_accuracy_run(
+    database: Database, store: ResultStore, folder: Path, rows: int
+) -> None:
+    keep(database, store, with_accuracy(rows))
+    for _ in range(2):
+        with database.write() as db:
+            store.delete(db, "res_1")
+    with pytest.raises(BlobNotFoundError):
+        read(database, store)
+    assert not list(folder.glob("*/*"))
+
+
+def test_a_small_result_that_an_older_version_left_in_blobs_is_read(
+    database: Database, store: ResultStore, folder: Path
+) -> None:
+    FolderBlobs(folder).put("results/res_1.parquet", parquet(trajectory(5)))
+    FolderBlobs(folder).put("results/res_1-accuracy.parquet", parquet(trajectory(9)))
+    found = read(database, store, fine=True)
+    assert found.accuracy is not None
+    assert (found.rows, found.accuracy.rows) == (5, 9)
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 from conftest import Running, running_gateway
@@ -16,6 +17,7 @@ from gateway_payments.accounts import Caller, find_caller
 from gateway_payments.audit import audit
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
+from gateway_payments.service import Payments
 from gateway_runs import records
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.run import CanonicalRun
@@ -27,6 +29,8 @@ from gateway_tools.requests import planned
 from gateway_tools.upkeep import delete_outdated, recover
 
 REQUEST = {"fmu_id": "msl:Dahlquist", "stop_time": 1.0}
+SMALL: Final = {"step": 0.1}  # its result lies in the database
+LARGE: Final = {"step": 1e-4}  # its result lies in a blob
 
 
 def test_a_result_past_its_time_is_deleted_and_its_idempotency_key_free(tmp_path: Path) -> None:
@@ -38,8 +42,8 @@ def test_a_result_past_its_time_is_deleted_and_its_idempotency_key_free(tmp_path
         assert delete_outdated(system) == []
         assert delete_outdated(later) == [old]
         assert http.get(f"/results/{old}").json()["code"] == "unknown_result"
-        with pytest.raises(BlobNotFoundError):
-            system.results.read(old)
+        with pytest.raises(BlobNotFoundError), system.database.read() as db:
+            system.results.read(db, old)
         assert http.post("/simulate", json=body).json()["result_id"] != old
 
 
@@ -117,6 +121,41 @@ def test_an_admission_that_a_crash_takes_back_delivers_nothing_and_costs_nothing
         assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
     with database.read() as db:
         assert not audit(db)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_a_delivery_that_breaks_leaves_neither_result_nor_payment(
+    paid_gateway: Running, monkeypatch: pytest.MonkeyPatch, size: dict[str, float]
+) -> None:
+    where = paid_gateway.account()
+    give(paid_gateway, caller_of(paid_gateway, where), f"broken delivery {size}")
+    system, request = paid_gateway.embedded.gateway, {**REQUEST, **size}
+    before = kept(paid_gateway)
+
+    def broken(*_: object) -> None:
+        """The process dies before the commit: nobody is told, nothing tidied up."""
+        raise ZeroDivisionError
+
+    with paid_gateway.http(where) as http:
+        quote = http.post("/quotes", json=request).json()["quote_id"]
+        http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        with monkeypatch.context() as patched:
+            patched.setattr(Payments, "capture", broken)
+            assert http.post("/simulate", json={"quote_id": quote}).status_code == 500
+        later = replace(system, clock=lambda: system.clock() + timedelta(hours=1))
+        assert len(recover(later)) == 1
+        assert kept(paid_gateway) == before
+        assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
+    assert len(kept(paid_gateway) - before) == 1
+    with system.database.read() as db:
+        assert not audit(db)
+
+
+def kept(gateway: Running) -> set[str]:
+    """Every stored result, wherever it lies."""
+    with gateway.embedded.gateway.database.read() as db:
+        rows = set(db.execute(text("SELECT run_id FROM small_results")).scalars())
+    return rows | {path.stem for path in gateway.database.parent.rglob("results/*.parquet")}
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ from textwrap import dedent
 from typing import Any, Final
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 import gateway_server.compose  # noqa: F401  defines every table
+import gateway_storage.migrate
 from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
 from gateway_storage.database import Database, DatabaseUnavailableError, normalised
@@ -47,6 +50,34 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     with database.read() as db:
         assert schema_of(db) == SCHEMA
+
+
+def test_an_upgrade_from_the_first_schema_keeps_what_is_there(database: Database) -> None:
+    rows = """
+        INSERT INTO accounts (id, created_at) VALUES ('acc_x', '2026-01-01');
+        INSERT INTO runs (id, account_id, state, model_id, model_sha256, request_sha256, created_at)
+        VALUES ('res_x', 'acc_x', 'done', 'm', '', '', '2026-01-01')
+    """
+    with database.write() as db:
+        _to_schema(db, "0001")
+        for row in rows.split(";"):
+            db.execute(text(row))
+    migrate(database)
+    with database.write() as db:
+        db.execute(text("INSERT INTO small_results (run_id, trajectory) VALUES ('res_x', 'PAR1')"))
+    with database.read() as db:
+        assert schema_of(db) == SCHEMA
+        assert compare_metadata(MigrationContext.configure(db), Base.metadata) == []
+        assert db.execute(text("SELECT id, state FROM runs")).all() == [("res_x", "done")]
+        assert db.execute(text("SELECT id FROM accounts")).all() == [("acc_x",)]
+
+
+def _to_schema(db: Connection, revision: str) -> None:
+    config = Config()
+    folder = Path(gateway_storage.migrate.__file__).with_name("migrations")
+    config.set_main_option("script_location", str(folder))
+    config.attributes["connection"] = db
+    command.upgrade(config, revision)
 
 
 def test_a_database_from_the_future_is_refused(database: Database) -> None:

@@ -109,9 +109,10 @@ def _rendered(
 def _slice(context: Context, request: ResultInput) -> tuple[records.Record, Trajectory]:
     with context.gateway.database.read() as db:
         record = records.find(db, context.account_id, request.result_id, context.kept_since)
+        stored = context.gateway.results.read(db, record.id)
     names = None if request.variables is None else tuple(dict.fromkeys(request.variables))
     window = Window(names, request.from_time, request.to_time)
-    return record, cut(context.gateway.results.read(record.id), window)
+    return record, cut(stored, window)
 
 
 TOOL: Final = Tool(

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
+from gateway_runs.results import Prepared
 from gateway_simulation.canonical import sha256_of
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.request import SimulationRequest
@@ -58,8 +59,8 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
     if known is not None:
         return _from_store(context, request, plan, known, cached=repeated is None)
     run_id = _admit(context, request, plan, new)
-    trajectory = _run(context, plan, run_id)
-    record = _deliver(context, plan, run_id, trajectory)
+    trajectory, prepared = _run(context, plan, run_id)
+    record = _deliver(context, plan, trajectory, prepared)
     return answer(context, plan.run, record, trajectory, request.points)
 
 
@@ -127,7 +128,9 @@ def _from_store(
     *,
     cached: bool,
 ) -> SimulateOutput:
-    stored = context.gateway.results.read(record.id, with_accuracy=plan.run.check_accuracy)
+    fine = plan.run.check_accuracy
+    with context.gateway.database.read() as db:
+        stored = context.gateway.results.read(db, record.id, with_accuracy=fine)
     return answer(context, plan.run, record, stored, request.points, cached=cached)
 
 
@@ -171,15 +174,15 @@ def _begin(
         return True
 
 
-def _run(context: Context, plan: Planned, run_id: str) -> Trajectory:
-    """The trajectory, durably stored; on any failure the payment is given back."""
+def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prepared]:
+    """The trajectory, and itself ready to be kept; on any failure the payment is given back."""
     try:
         trajectory = context.gateway.simulator.run(plan.run)
-        context.gateway.results.write(run_id, trajectory)
+        prepared = context.gateway.results.prepare(run_id, trajectory)
     except BaseException as error:
         _fail(context, run_id, error)
         raise
-    return trajectory
+    return trajectory, prepared
 
 
 def _fail(context: Context, run_id: str, error: BaseException) -> None:
@@ -193,19 +196,22 @@ def _fail(context: Context, run_id: str, error: BaseException) -> None:
                 db, run_id, now, None, models_fault=models_fault
             )
             charged = settled and settled.charged
+            context.gateway.results.delete(db, run_id)  # half of it may be a blob
     if isinstance(error, SimulationError):
         error.details["charged"] = str(charged) if charged else "nothing"
 
 
 def _deliver(
-    context: Context, plan: Planned, run_id: str, trajectory: Trajectory
+    context: Context, plan: Planned, trajectory: Trajectory, prepared: Prepared
 ) -> records.Record:
-    now, made = context.now, provenance(plan.run, trajectory)
-    with context.gateway.database.write() as db:
-        record = records.finish(db, run_id, made, now)
+    """Record, result and payment in one transaction: durable together, or none of them."""
+    gateway, now, made = context.gateway, context.now, provenance(plan.run, trajectory)
+    with gateway.database.write() as db:
+        record = records.finish(db, prepared.run_id, made, now)
         if record is None:
             raise RunSettledError
-        context.gateway.payments.capture(db, run_id, now, trajectory.wall_ms)
+        gateway.results.keep(db, prepared)
+        gateway.payments.capture(db, prepared.run_id, now, trajectory.wall_ms)
     return record
 
 

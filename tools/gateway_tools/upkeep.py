@@ -21,10 +21,13 @@ def recover(gateway: Gateway) -> list[str]:
     now = gateway.clock()
     longest = timedelta(seconds=gateway.simulator.longest_s) + _GRACE
     with gateway.database.write() as db:
-        lost = records.orphans(db, now, longest)
+        old = records.orphans(db, now, longest)
+        lost = [run_id for run_id in old if records.fail(db, run_id, "runner_lost", now)]
         for run_id in lost:
-            records.fail(db, run_id, "runner_lost", now)
             gateway.payments.release(db, run_id, now, None, models_fault=False)
+    for run_id in lost:  # a blob may have been stored right before the death
+        with gateway.database.write() as db:
+            gateway.results.delete(db, run_id)
     return lost
 
 
@@ -34,7 +37,7 @@ def delete_outdated(gateway: Gateway) -> list[str]:
     with gateway.database.read() as db:
         old = records.outdated(db, before, _AT_ONCE)
     for run_id in old:
-        gateway.results.delete(run_id)
         with gateway.database.write() as db:
             records.expire(db, run_id)
+            gateway.results.delete(db, run_id)
     return old
