@@ -26,6 +26,7 @@ from gateway_server.settings import (
     without_password,
 )
 from gateway_simulation.archive import Limits
+from gateway_simulation.layout import Tier
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
 from gateway_storage.blobs import FolderBlobs
@@ -65,7 +66,9 @@ def compose(settings: Settings, address: Address) -> Gateway:
         payments=Payments(database, payment_settings),
         results=ResultStore(blobs),
         simulator=Simulator(
-            timeout_s=settings.simulation_timeout_s, memory_mb=settings.memory_limit
+            timeout_s=settings.simulation_timeout_s,
+            memory_mb=settings.memory_limit,
+            sandbox=Tier.DEVELOPMENT if settings.sandbox_override else None,
         ),
         run_limits=RunLimits(),
         timeout_s=settings.simulation_timeout_s,

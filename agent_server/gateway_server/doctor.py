@@ -8,6 +8,7 @@ from gateway_server.compose import address_of, compose
 from gateway_server.serving import close
 from gateway_server.settings import Settings, SettingsError, database_url, without_password
 from gateway_simulation import native
+from gateway_simulation.layout import Tier
 from gateway_simulation.plan import RunLimits, plan
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.runner import engine_version
@@ -51,9 +52,11 @@ def _simulates(gateway: Gateway) -> bool:
         _tell("simulation", f"{type(error).__name__}: {error}", passed=False)
         return False
     engine = trajectory.engine
-    told = f"{trajectory.rows} rows by {engine['name']} {engine['version']} in a process of its own"
-    _tell("simulation", f"{told} (sandbox: {gateway.simulator.tier})", passed=True)
-    return True
+    told = f"{trajectory.rows} rows by {engine['name']} {engine['version']}"
+    _tell("simulation", told, passed=True)
+    confined = gateway.simulator.tier is not Tier.DEVELOPMENT
+    _tell("sandbox", engine["sandbox"] or "", passed=confined)
+    return confined
 
 
 def _tell(what: str, told: str, *, passed: bool) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from gateway_payments.accounts import Caller
 from gateway_server.guide import llms_txt
 from gateway_server.rest import Rest, answered, uploaded
+from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools import account, upload_fmu
@@ -100,11 +101,19 @@ def health_of(gateway: Gateway) -> dict[str, Any]:
         "version": gateway.version,
         "engines": list(available_engines()),
         "shortcomings": list(shortcomings()),
-        "sandbox": gateway.simulator.tier,
+        "sandbox": sandbox_of(gateway),
         "payments": list(gateway.payments.offers_enabled),
         "library_models": len(gateway.catalogue.cards),
         "time": datetime.now(UTC).isoformat(),
     }
+
+
+def sandbox_of(gateway: Gateway) -> str:
+    """The tier that runs get, `none` where nothing is run."""
+    try:
+        return gateway.simulator.tier.name.lower()
+    except SimulationError:
+        return "none"
 
 
 def _page(title: str, text: str) -> str:

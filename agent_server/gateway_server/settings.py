@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
 
     memory_limit: int = Field(default=512, ge=64, description="Memory of one simulation [MB]")
+    sandbox_override: Annotated[Literal["development"] | None, BeforeValidator(_absent)] = Field(
+        default=None, description="development: run models WITHOUT a sandbox; never for strangers"
+    )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")

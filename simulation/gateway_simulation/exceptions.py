@@ -256,5 +256,15 @@ class RunnerLostError(RunError):
     """The process that runs models went away; it is started again by itself. Repeat the call."""
 
 
+class SandboxUnavailableError(RunError):
+    """This machine offers no sandbox that holds, so nothing is run. `details`: reason."""
+
+
+class ForbiddenCallError(RunError):
+    """The model's code made a system call that no model needs. `details`: log."""
+
+    models_fault = True
+
+
 class SimulatorClosedError(RunError):
     """The simulator is shut down and takes no more runs."""

@@ -26,11 +26,15 @@ _METHODS: Final = {
 _FMI2_NAMES: Final = {"Real": "Float64", "Integer": "Int32"}
 
 
-def order_for(runs: Sequence[CanonicalRun]) -> order.Order:
-    """The order for `runs`, which differ in the values of their start values only."""
+def order_for(runs: Sequence[CanonicalRun], seen: str | None = None) -> order.Order:
+    """The order for `runs`, which differ in the values of their start values only.
+
+    `seen` is where the process sees the extracted model, if not where it is.
+    """
     run = runs[0]
     description = run.model.description
     folder = run.model.folder.resolve()
+    inside = Path(seen) if seen else folder
     interface = _interface(run)
     fmi = 2 if description.fmi_version == "2.0" else 3
     settings = [description.by_name[start.name] for start in run.start_values]
@@ -49,11 +53,11 @@ def order_for(runs: Sequence[CanonicalRun]) -> order.Order:
         tolerance=run.tolerance,
         n_states=description.n_states,
         n_indicators=description.n_event_indicators,
-        folder=str(folder),
-        library=str(_library(folder, interface.model_identifier)),
+        folder=str(inside),
+        library=str(inside / _library(folder, interface.model_identifier)),
         identifier=interface.model_identifier,
         token=description.guid,
-        resources=_resources(folder, fmi),
+        resources=_resources(inside, fmi),
         settings=tuple(
             order.Setting(
                 type=_type(run, variable),
@@ -101,10 +105,10 @@ def _abilities(run: CanonicalRun) -> Ability:
 
 
 def _library(folder: Path, identifier: str) -> Path:
-    """The shared library for this machine, under whichever name of the platform it lies."""
+    """The shared library for this machine within `folder`, under whichever name it has there."""
     names = platforms.folder_names(platforms.host())
-    places = [folder / "binaries" / name / f"{identifier}.so" for name in names]
-    return next((place for place in places if place.is_file()), places[0])
+    places = [Path("binaries", name, f"{identifier}.so") for name in names]
+    return next((place for place in places if (folder / place).is_file()), places[0])
 
 
 def _resources(folder: Path, fmi: int) -> str:

@@ -107,6 +107,14 @@ class Quantity(IntEnum):
     DERIVATIVE = 4
 
 
+class Tier(IntEnum):
+    """How well a run is confined; `jail.h` says what each means."""
+
+    DEVELOPMENT = 0
+    STANDARD = 1
+    STRONG = 2
+
+
 class Field(NamedTuple):
     """One member of a record: `code` as `struct` spells it."""
 
@@ -265,7 +273,8 @@ ASSIGNMENT: Final = _record(
     "Assignment",
     ("timeout", "d", "s"),
     ("memory", "Q", "bytes that the run may take beyond what the empty process has"),
-    ("folder", "1008s", "to work in"),
+    ("model", "1008s", "folder of the extracted FMU"),
+    ("folder", "1008s", "to work in, where the jail has none of its own"),
 )
 """What a zygote is told of an order, with four descriptors: the order, the result, a block for
 output, and a socket for the answer."""
@@ -284,6 +293,9 @@ _RECORDS: Final = (
     *(ASSIGNMENT, ENDING, ORDER, SETTING),
     *(INPUT_GROUP, SIGNAL, OUTPUT_GROUP, RUN, RESULT),
 )
+JAIL_MODEL: Final = "/model"
+"""Where a process confined as STRONG sees the extracted FMU."""
+
 _NUMBERS: Final = {"LOG_LINES": LOG_LINES, "LOG_LENGTH": LOG_LENGTH, "MAX_EVENTS": MAX_EVENTS}
 
 LOG_OFFSET: Final = RESULT.size
@@ -313,8 +325,9 @@ def c_header() -> str:
         "#define LAYOUT_H",
         "#include <stdint.h>",
         f'#define MAGIC "{MAGIC.decode()}"',
+        f'#define JAIL_MODEL "{JAIL_MODEL}"',
         *(f"#define {name} {value}" for name, value in _NUMBERS.items()),
-        *(_c_enum(kind) for kind in (Mode, Method, Ability, Type, Status, Quantity)),
+        *(_c_enum(kind) for kind in (Mode, Method, Ability, Type, Status, Quantity, Tier)),
         *(record.c_struct() for record in _RECORDS),
         *(f'_Static_assert(sizeof({r.name}) == {r.size}, "{r.name}");' for r in _RECORDS),
         "#endif",

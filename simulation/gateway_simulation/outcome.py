@@ -146,6 +146,9 @@ class Outcome:
             return e.RunTimeoutError(msg, {"timeout_s": seen.timeout_s})
         if seen.signal == signal.SIGKILL or self._memory_was_short:
             return self._out_of_memory()
+        if seen.signal == signal.SIGSYS:
+            msg = "the model's code made a system call that is forbidden"
+            return e.ForbiddenCallError(msg, {"log": self._log()})
         if seen.signal is not None:
             name = _signal_name(seen.signal)
             msg = f"the model crashed ({name})"

@@ -33,6 +33,7 @@ from gateway_simulation.exceptions import (
     SimulatorClosedError,
 )
 from gateway_simulation.launch import order_for
+from gateway_simulation.layout import Tier
 from gateway_simulation.outcome import Evidence, Outcome
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
@@ -63,12 +64,19 @@ class Simulator:
     """Runs canonical runs. Many threads may call `run` at once; as many run as there are cores.
 
     `timeout_s` bounds one run on the wall, and beforehand its wait for a free core; `memory_mb`
-    what it may take beyond what the empty process has.
+    what it may take beyond what the empty process has. `sandbox` names a tier; by default the best
+    that the kernel offers, and where there is none nothing is run.
     """
 
-    tier: Final = "process"
-
-    def __init__(self, *, timeout_s: float, memory_mb: int, concurrency: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        concurrency: int | None = None,
+        sandbox: Tier | None = None,
+    ) -> None:
+        self._wanted = sandbox
         self._bounds = _Bounds(timeout_s, memory_mb)
         self._slots = threading.BoundedSemaphore(concurrency or os.cpu_count() or 1)
         self._queue = threading.Lock()
@@ -85,6 +93,11 @@ class Simulator:
         need to start a lost worker again and to end one that doesn't answer.
         """
         return 2 * self._bounds.timeout_s + 2 * (_GRACE_S + START_S + END_S)
+
+    @property
+    def tier(self) -> Tier:
+        """The sandbox that runs get here. Raises SandboxUnavailableError where none holds."""
+        return self._current_worker(available_engines()[0]).tier
 
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
@@ -191,9 +204,8 @@ class Simulator:
         self, runs: Sequence[CanonicalRun], timeout_s: float
     ) -> list[Trajectory | RunError]:
         """The outcomes of the first of `runs`, at least one, in one process."""
-        work = order_for(runs)
-        engine = runs[0].engine
-        worker = self._current_worker(engine)
+        worker = self._current_worker(runs[0].engine)
+        work = order_for(runs, layout.JAIL_MODEL if worker.tier is Tier.STRONG else None)
         with (
             SharedBlock("order", order.pack(work)) as ordered,
             SharedBlock("result", work.result_size) as result,
@@ -204,24 +216,31 @@ class Simulator:
             evidence = self._await(
                 worker,
                 (ordered.descriptor, result.descriptor, output.descriptor),
-                folder,
+                (runs[0].model.folder.resolve(), folder),
                 timeout_s,
             )
             wall_ms = (time.monotonic() - begun) * 1000
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
-            provenance = _provenance(runs[0], self.tier)
+            provenance = _provenance(runs[0], worker.tier)
             return [_outcome(outcome, i, wall_ms / count, provenance) for i in range(count)]
 
     def _await(
-        self, worker: Worker, descriptors: tuple[int, int, int], folder: Path, timeout_s: float
+        self,
+        worker: Worker,
+        descriptors: tuple[int, int, int],
+        folders: tuple[Path, Path],
+        timeout_s: float,
     ) -> Evidence:
         """Hand the run to the worker and wait for what became of it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
                 assignment = layout.ASSIGNMENT.pack(
-                    timeout=timeout_s, memory=self._bounds.memory_mb * 2**20, folder=bytes(folder)
+                    timeout=timeout_s,
+                    memory=self._bounds.memory_mb * 2**20,
+                    model=bytes(folders[0]),
+                    folder=bytes(folders[1]),
                 )
                 worker.send(assignment, (*descriptors, theirs.fileno()))
             ours.settimeout(timeout_s + _GRACE_S)
@@ -247,7 +266,7 @@ class Simulator:
             if worker is None or not worker.alive:
                 if worker is not None:
                     worker.close()
-                worker = self._workers[engine] = Worker(engine)
+                worker = self._workers[engine] = Worker(engine, self._wanted)
             return worker
 
     def _discard(self, worker: Worker) -> None:
@@ -333,9 +352,9 @@ def _provenance_of(engine: Engine) -> dict[str, str | None]:
     return {"name": engine, "version": engine_version(engine), "libc": native.libc_version()}
 
 
-def _provenance(run: CanonicalRun, tier: str) -> dict[str, str | None]:
+def _provenance(run: CanonicalRun, tier: Tier) -> dict[str, str | None]:
     solver = {"sundials": native.sundials_version()} if run.solver == "cvode" else {}
-    return {**_provenance_of(run.engine), **solver, "solver": run.solver, "sandbox": tier}
+    return {**_provenance_of(run.engine), **solver, "solver": run.solver, "sandbox": tier.name.lower()}
 
 
 def _timeout(timeout_s: float) -> RunTimeoutError:

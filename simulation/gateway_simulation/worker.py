@@ -16,29 +16,31 @@ from pathlib import Path
 from typing import Final
 
 from gateway_simulation import native
-from gateway_simulation.exceptions import RunnerLostError
+from gateway_simulation.exceptions import RunnerLostError, SandboxUnavailableError
+from gateway_simulation.layout import Tier
 from gateway_simulation.run import Engine
 
 START_S: Final = 30.0
 END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
+_READY_BYTES: Final = 1024
 _BOOT: Final = (
-    "import sys; sys.path.append(sys.argv[2]); "
-    "from gateway_simulation.engine.zygote import main; main(int(sys.argv[1]))"
+    "import sys; sys.path.append(sys.argv[3]); "
+    "from gateway_simulation.engine.zygote import main; main(*map(int, sys.argv[1:3]))"
 )
 
 
 class Worker:
     """A running zygote. Raises RunnerLostError where it can't be started or spoken to."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, wanted: Tier | None) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="fmu-gateway-", dir=_memory()))
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs, (self._home / "zygote.log").open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                    _command(theirs.fileno(), engine),
+                    _command(theirs.fileno(), engine, -1 if wanted is None else wanted),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -51,7 +53,7 @@ class Worker:
             self._control.close()
             shutil.rmtree(self._home, ignore_errors=True)
             raise
-        self._await_ready()
+        self.tier = self._await_ready()
 
     @property
     def alive(self) -> bool:
@@ -94,10 +96,10 @@ class Worker:
             self._control.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _await_ready(self) -> None:
+    def _await_ready(self) -> Tier:
         self._control.settimeout(START_S)
         try:
-            ready = self._control.recv(16)
+            ready = self._control.recv(_READY_BYTES)
         except OSError:
             ready = b""
         self._control.settimeout(None)
@@ -107,6 +109,12 @@ class Worker:
             self.close()
             msg = "the process that runs models didn't start"
             raise RunnerLostError(msg, {"log": tail.decode("utf-8", "replace")})
+        told = ready.decode("utf-8", "replace")
+        if told.startswith("!"):
+            self.close()
+            msg = "this machine offers no sandbox in which a model could be run"
+            raise SandboxUnavailableError(msg, {"reason": told[1:]})
+        return Tier(int(told))
 
 
 def _memory() -> str | None:
@@ -114,12 +122,13 @@ def _memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - made by mkdtemp
 
 
-def _command(descriptor: int, engine: Engine) -> list[str]:
+def _command(descriptor: int, engine: Engine, wanted: int) -> list[str]:
     """The zygote of `engine`. Python's is isolated from the caller's environment and folder."""
     if engine == "native":
-        return [str(native.built_zygote()), str(descriptor), str(native.sundials_folder() or "")]
+        sundials = native.sundials_folder() or ""
+        return [str(native.built_zygote()), str(descriptor), str(wanted), str(sundials)]
     packages = str(Path(__file__).resolve().parent.parent)  # our own package must still be found
-    return [sys.executable, "-I", "-c", _BOOT, str(descriptor), packages]
+    return [sys.executable, "-I", "-c", _BOOT, str(descriptor), str(wanted), packages]
 
 
 def _environment(home: Path) -> dict[str, str]:

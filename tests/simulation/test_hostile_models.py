@@ -17,6 +17,7 @@ from fmus import compiled
 from fmus.compiled import Oddity, Version
 
 from gateway_simulation import exceptions as e
+from gateway_simulation.layout import Tier
 from gateway_simulation.model import Model
 from gateway_simulation.plan import CanonicalRun
 from gateway_simulation.runner import Simulator
@@ -46,8 +47,16 @@ CS_EVENTS: Final = "co_simulation with event mode"
 
 
 @pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """Without a sandbox: the process alone must bear all of this; tests/hostile tells of the jail."""
+    made = Simulator(timeout_s=20, memory_mb=512, sandbox=Tier.DEVELOPMENT)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def impatient() -> Iterator[Simulator]:
-    made = Simulator(timeout_s=1, memory_mb=128)
+    made = Simulator(timeout_s=1, memory_mb=128, sandbox=Tier.DEVELOPMENT)
     yield made
     made.close()
 

@@ -197,7 +197,7 @@ def test_the_zygote_ends_with_a_server_that_was_killed(engine: str, tmp_path: Pa
     script.write_text(
         "import time\n"
         "from gateway_simulation.worker import Worker\n"
-        f"print(Worker({engine!r})._process.pid, flush=True)\n"
+        f"print(Worker({engine!r}, None)._process.pid, flush=True)\n"
         "time.sleep(60)\n",
         encoding="utf-8",
     )

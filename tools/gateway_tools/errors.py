@@ -225,6 +225,10 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.BusyError: Failure(
         "busy", 429, "Nothing was charged; repeat the call in a moment.", retry_after_s=5
     ),
+    simulation.ForbiddenCallError: Failure("forbidden_system_call", 422, _MODEL),
+    simulation.SandboxUnavailableError: Failure(
+        "no_sandbox", 503, "Tell the operator: `fmu-gateway doctor` says what the machine lacks."
+    ),
     simulation.RunnerLostError: Failure(
         "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
     ),

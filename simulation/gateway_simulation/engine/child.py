@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from gateway_simulation.engine.jail import Jail
 from gateway_simulation.engine.simulate import run
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -22,25 +23,29 @@ LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one child gets: descriptors, a folder of its own to work in, and its bounds."""
+    """What one child gets: descriptors, the model, a folder to work in, and its bounds."""
 
     order: int
     result: int
     output: int
+    model: str
     folder: str
     cpu_s: int
     memory_bytes: int
 
 
-def main(assignment: Assignment, zygote: int) -> NoReturn:
+def main(assignment: Assignment, zygote: int, jail: Jail) -> NoReturn:
     """Run the order and leave; never returns, whatever the FMU does."""
     try:
         _isolate(assignment, zygote)
+        mapped = _mapped()
+        jail.enter(assignment.model, assignment.folder)
         order = mmap.mmap(assignment.order, 0, access=mmap.ACCESS_COPY)
         result = mmap.mmap(assignment.result, 0)
         os.close(assignment.order)
         os.close(assignment.result)
-        _limit_memory(assignment.memory_bytes)
+        _limit(assignment, mapped + order.size() + result.size())
+        jail.confine(assignment.model)
         run(order, result)
         LIBC.fflush(None)
     except BaseException as error:  # noqa: BLE001 - nothing may reach the zygote's loop
@@ -55,7 +60,7 @@ def _isolate(assignment: Assignment, zygote: int) -> None:
     """A session of its own, no descriptor but its own, a place for all output, bounds."""
     os.setsid()
     LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != zygote:
+    if os.getppid() != zygote and os.getpid() != 1:  # 1: in a namespace of its own
         os._exit(71)
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
@@ -67,20 +72,23 @@ def _isolate(assignment: Assignment, zygote: int) -> None:
         os.closerange(low, descriptor)
         low = descriptor + 1
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
-    os.chdir(assignment.folder)
+
+
+def _limit(assignment: Assignment, mapped: int) -> None:
+    """Bounds; the address space may grow by the memory that the run was given."""
     for what, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, _FILE_BYTES),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
         (resource.RLIMIT_CPU, assignment.cpu_s),
+        (resource.RLIMIT_AS, mapped + assignment.memory_bytes),
     ):
         resource.setrlimit(what, (most, most))
 
 
-def _limit_memory(memory_bytes: int) -> None:
-    """Bound the address space to what is mapped by now, and `memory_bytes` more."""
+def _mapped() -> int:
+    """Bytes of address space in use, as long as /proc can be read."""
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     mapped = int(os.read(statm, 100).split()[0]) * resource.getpagesize()
     os.close(statm)
-    most = mapped + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    return mapped

@@ -11,6 +11,7 @@ import ctypes
 import math
 from typing import Any, Final
 
+import numpy.ctypeslib  # noqa: F401 - FMPy's, which imports it too late for the jail
 from fmpy.sundials import CVodeSolver  # type: ignore[import-untyped]
 from fmpy.sundials.cvode import CV_NORMAL, CV_ROOT_RETURN, CVode  # type: ignore[import-untyped]
 from fmpy.sundials.libraries import sundials_cvode  # type: ignore[import-untyped]

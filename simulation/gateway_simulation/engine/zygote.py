@@ -4,6 +4,9 @@ Started afresh by the server with an environment made for it, it imports FMPy an
 then only waits: for orders on its control socket, for children to end, for deadlines. It reads
 nothing that an FMU wrote. When the server goes away it ends, and with it every child.
 
+It prepares the jail of its children and lets one attack itself: it serves only where the jail
+holds. Its first message is the tier's number, or "!" and why it gave up.
+
 An order arrives as one `layout.ASSIGNMENT` with four descriptors: the order, the result block, a
 block for output, and a socket on which the `layout.ENDING` is told once.
 """
@@ -22,10 +25,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_simulation.engine import child
+from gateway_simulation.engine.jail import Jail
 from gateway_simulation.engine.prototypes import prepare
 from gateway_simulation.layout import ASSIGNMENT, ENDING
 
-READY: Final = b"ready"
 DESCRIPTORS: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -44,13 +47,13 @@ class _Running:
 @dataclass(slots=True)
 class _Zygote:
     control: socket.socket
+    jail: Jail
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     running: dict[int, _Running] = field(default_factory=dict)
 
     def serve(self) -> None:
         """Until the server closes its end."""
         self.selector.register(self.control, selectors.EVENT_READ)
-        self.control.send(READY)
         while True:
             for key, _ in self.selector.select(self._patience()):
                 if key.fileobj is self.control:
@@ -82,15 +85,16 @@ class _Zygote:
             order=order,
             result=result,
             output=output,
+            model=told["model"].rstrip(b"\0").decode(),
             folder=told["folder"].rstrip(b"\0").decode(),
             cpu_s=int(told["timeout"]) + 2,
             memory_bytes=told["memory"],
         )
         parent = os.getpid()
         outcome = socket.socket(fileno=reply)
-        pid = os.fork()
+        pid = self.jail.fork()
         if pid == 0:
-            child.main(assignment, parent)
+            child.main(assignment, parent, self.jail)
         for descriptor in (order, result, output):
             os.close(descriptor)
         handle = os.pidfd_open(pid)
@@ -145,17 +149,26 @@ def _kill(run: _Running) -> None:
         signal.pidfd_send_signal(run.handle, signal.SIGKILL)
 
 
-def main(descriptor: int) -> None:
-    """Serve on the control socket `descriptor` until its other end closes."""
+def main(descriptor: int, wanted: int) -> None:
+    """Serve on the control socket `descriptor` until its other end closes.
+
+    `wanted` is a Tier, or -1 for the best there is.
+    """
     for ignored in (signal.SIGINT, signal.SIGXFSZ):  # children get an error from too long a write
         signal.signal(ignored, signal.SIG_IGN)
     child.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with contextlib.suppress(ImportError, OSError):  # without it euler and rk4 still work
         from gateway_simulation.engine import cvode  # noqa: F401, PLC0415 - for the children
     prepare()
+    control = socket.socket(fileno=descriptor)
+    jail = Jail(wanted)
+    if jail.problem is not None:
+        control.send(f"!{jail.problem}".encode())
+        return
+    control.send(str(int(jail.tier)).encode())
     gc.collect()
     gc.freeze()
-    zygote = _Zygote(socket.socket(fileno=descriptor))
+    zygote = _Zygote(control, jail)
     try:
         zygote.serve()
     finally:
@@ -163,4 +176,4 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:3]))

@@ -3,6 +3,9 @@
  * then only waits: for orders on its control socket, for children to end, for deadlines. It reads
  * nothing that an FMU wrote. When the server goes away it ends, and with it every child.
  *
+ * It prepares the jail of its children and lets one attack itself: it serves only where the jail
+ * holds. Its first message is the tier's number, or "!" and why it gave up.
+ *
  * An order arrives as one ASSIGNMENT with four descriptors: the order, the result block, a block
  * for output, and a socket on which the ENDING is told once. */
 #define _GNU_SOURCE
@@ -24,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "layout.h"
 
 enum { MOST_CHILDREN = 256, FILE_BYTES = 8 << 20, OPEN_FILES = 64, CPU_GRACE_S = 2 };
@@ -54,11 +58,14 @@ static void limit(int what, rlim_t most) {
     if (setrlimit(what, &(struct rlimit){most, most})) _exit(FAILED);
 }
 
+static uint64_t size_of_blocks; /* mapped by `map` */
+
 static void *map(int descriptor, int kind) {
     struct stat status;
     if (fstat(descriptor, &status)) _exit(FAILED);
     void *found = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, kind, descriptor, 0);
     if (found == MAP_FAILED) _exit(FAILED);
+    size_of_blocks += (uint64_t)status.st_size;
     return found;
 }
 
@@ -66,7 +73,7 @@ static void *map(int descriptor, int kind) {
 static void isolate(const int *given, pid_t zygote) {
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != zygote) _exit(TOO_LATE);
+    if (getppid() != zygote && getpid() != 1) _exit(TOO_LATE); /* 1: in a namespace of its own */
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (dup2(null, 0) < 0 || dup2(given[OUTPUT], 1) < 0 || dup2(given[OUTPUT], 2) < 0)
         _exit(FAILED);
@@ -90,7 +97,8 @@ static uint64_t mapped(void) {
 
 static _Noreturn void run_child(const Assignment *told, const int *given, pid_t zygote) {
     isolate(given, zygote);
-    if (chdir(told->folder)) _exit(FAILED);
+    uint64_t in_use = mapped();
+    if (!jail_enter(told->model, told->folder)) _exit(FAILED);
     void *order = map(given[ORDER], MAP_PRIVATE), *result = map(given[RESULT], MAP_SHARED);
     close(given[ORDER]);
     close(given[RESULT]);
@@ -98,7 +106,8 @@ static _Noreturn void run_child(const Assignment *told, const int *given, pid_t 
     limit(RLIMIT_FSIZE, FILE_BYTES);
     limit(RLIMIT_NOFILE, OPEN_FILES);
     limit(RLIMIT_CPU, (rlim_t)told->timeout + CPU_GRACE_S);
-    limit(RLIMIT_AS, mapped() + told->memory);
+    limit(RLIMIT_AS, in_use + size_of_blocks + told->memory);
+    if (!jail_confine(told->model)) _exit(FAILED);
     core_run(order, result);
     fflush(NULL);
     _exit(0);
@@ -120,7 +129,7 @@ static bool begin(int control) {
     struct cmsghdr *found = size == sizeof told ? CMSG_FIRSTHDR(&message) : NULL;
     if (!found || found->cmsg_len != CMSG_LEN(sizeof given)) return false;
     memcpy(given, CMSG_DATA(found), sizeof given);
-    pid_t zygote = getpid(), pid = n_children < MOST_CHILDREN ? fork() : -1;
+    pid_t zygote = getpid(), pid = n_children < MOST_CHILDREN ? jail_fork() : -1;
     if (pid == 0) run_child(&told, given, zygote);
     for (int i = ORDER; i <= OUTPUT; i++) close(given[i]);
     int handle = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -204,15 +213,31 @@ static void serve(int control) {
     }
 }
 
-/* Arguments: the control socket's number, and where SUNDIALS lies (empty: nowhere). */
+/* Prepare and try the jail; tell the server. */
+static bool prepare(int control, int wanted) {
+    char home[1024], told[600];
+    const char *problem = getcwd(home, sizeof home) ? jail_prepare(wanted, home) : "no folder";
+    const char *hole = problem ? NULL : jail_attack(home);
+    if (problem)
+        snprintf(told, sizeof told, "!%s", problem);
+    else if (hole)
+        snprintf(told, sizeof told, "!the sandbox does not hold: a process in it %s", hole);
+    else
+        snprintf(told, sizeof told, "%d", jail_tier());
+    send(control, told, strlen(told), MSG_NOSIGNAL);
+    return *told != '!';
+}
+
+/* Arguments: the control socket's number, the tier wanted (-1: the best), and where SUNDIALS lies
+ * (empty: nowhere). */
 int main(int count, char **arguments) {
-    if (count != 3) return FAILED;
+    if (count != 4) return FAILED;
     int control = atoi(arguments[1]);
     signal(SIGINT, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* children get an error from too long a write */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (*arguments[2]) core_load_sundials(arguments[2]); /* without it Euler and RK4 still work */
-    send(control, "ready", 5, MSG_NOSIGNAL);
+    if (*arguments[3]) core_load_sundials(arguments[3]); /* without it Euler and RK4 still work */
+    if (!prepare(control, atoi(arguments[2]))) return FAILED;
     serve(control);
     for (int i = 0; i < n_children; i++) {
         kill_child(&children[i]);

@@ -1,0 +1,59 @@
+"""The jail of `jail.h`, for the zygote that holds Python."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from gateway_simulation import native
+from gateway_simulation.layout import Tier
+
+
+class Jail:
+    """A prepared jail. Without the native core there is only the tier that is none."""
+
+    def __init__(self, wanted: int) -> None:
+        self.problem: str | None = None
+        self.tier = Tier.DEVELOPMENT
+        if wanted == Tier.DEVELOPMENT:
+            return
+        if native.problem() is not None:
+            self.problem = f"the sandbox is part of the native core, and {native.problem()}"
+            return
+        home = os.fsencode(os.getcwd())  # noqa: PTH109 - as plain as the rest of it
+        failed = native.library().jail_prepare(wanted, home)
+        hole = None if failed else native.library().jail_attack(home)
+        if failed or hole:
+            self.problem = (failed or b"the sandbox does not hold: a process in it " + hole).decode()
+            return
+        self.tier = Tier(native.library().jail_tier())
+
+    def fork(self) -> int:
+        """A child's process id, 0 in the child, which may enter the jail."""
+        if self.tier is Tier.DEVELOPMENT:
+            return os.fork()
+        ctypes.pythonapi.PyOS_BeforeFork()
+        process: int = native.library().jail_fork()
+        if process == 0:
+            ctypes.pythonapi.PyOS_AfterFork_Child()
+        else:
+            ctypes.pythonapi.PyOS_AfterFork_Parent()
+        if process < 0:
+            msg = "fork failed"
+            raise OSError(msg)
+        return process
+
+    def enter(self, model: str, folder: str) -> None:
+        """See only what a run needs, and work in an empty folder."""
+        if self.tier is Tier.DEVELOPMENT:
+            os.chdir(folder)
+        elif not native.library().jail_enter(model.encode(), folder.encode()):
+            msg = "the jail can't be entered"
+            raise OSError(msg)
+
+    def confine(self, model: str) -> None:
+        """Give up everything else, for good."""
+        confined = self.tier is Tier.DEVELOPMENT or native.library().jail_confine(model.encode())
+        if not confined:
+            msg = "the process can't be confined"
+            raise OSError(msg)
