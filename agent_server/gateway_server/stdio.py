@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -18,6 +19,7 @@ from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
 from gateway_server.serving import close
 from gateway_server.settings import Settings
+from gateway_simulation.exceptions import RunError
 from gateway_tools.context import Context, Gateway
 
 
@@ -43,12 +45,18 @@ async def _serve(context: Context) -> None:
     gateway = context.gateway
     server = mcp_server(gateway.version, lambda _: context)
     async with anyio.create_task_group() as background:
-        background.start_soon(anyio.to_thread.run_sync, gateway.simulator.start)
+        background.start_soon(anyio.to_thread.run_sync, _warm, gateway)
         background.start_soon(keep_up, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())
             await server.run(read, write, options)
         background.cancel_scope.cancel()
+
+
+def _warm(gateway: Gateway) -> None:
+    """Start what runs models ahead of the first run, which says what is wrong if that fails."""
+    with suppress(RunError):
+        gateway.simulator.start()
 
 
 def _caller(gateway: Gateway, key: SecretStr | None) -> Caller:

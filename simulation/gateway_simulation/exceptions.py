@@ -257,7 +257,7 @@ class RunnerLostError(RunError):
 
 
 class SandboxUnavailableError(RunError):
-    """This machine offers no sandbox that holds, so nothing is run. `details`: reason."""
+    """No sandbox holds on this machine, so nothing is run. The message says why."""
 
 
 class ForbiddenCallError(RunError):

@@ -110,9 +110,9 @@ class Quantity(IntEnum):
 class Tier(IntEnum):
     """How well a run is confined; `jail.h` says what each means."""
 
-    DEVELOPMENT = 0
-    STANDARD = 1
-    STRONG = 2
+    DEVELOPMENT = 1
+    STANDARD = 2
+    STRONG = 3
 
 
 class Field(NamedTuple):

@@ -19,6 +19,9 @@ from gateway_simulation.run import CanonicalRun
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.trajectory import Trajectory
 
+_UNCONFINED: Final = {
+    "development": ("NO SANDBOX: SANDBOX_OVERRIDE=development let the model do what it liked",)
+}
 _LOG_LINES: Final = 20
 _LINE_LENGTH: Final = 300
 _NEARLY_ALL_MEMORY: Final = 0.8
@@ -121,7 +124,9 @@ class Outcome:
             else {"steps": steps, "rhs_evaluations": evaluations, "events": met},
             wall_ms=wall_ms,
             engine=engine,
-            warnings=self._run.warnings + _early_end(ended),
+            warnings=self._run.warnings
+            + _early_end(ended)
+            + _UNCONFINED.get(engine["sandbox"], ()),
             terminated_at=ended,
         )
 

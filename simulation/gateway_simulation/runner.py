@@ -354,7 +354,12 @@ def _provenance_of(engine: Engine) -> dict[str, str | None]:
 
 def _provenance(run: CanonicalRun, tier: Tier) -> dict[str, str | None]:
     solver = {"sundials": native.sundials_version()} if run.solver == "cvode" else {}
-    return {**_provenance_of(run.engine), **solver, "solver": run.solver, "sandbox": tier.name.lower()}
+    return {
+        **_provenance_of(run.engine),
+        **solver,
+        "solver": run.solver,
+        "sandbox": tier.name.lower(),
+    }
 
 
 def _timeout(timeout_s: float) -> RunTimeoutError:

@@ -24,6 +24,7 @@ START_S: Final = 30.0
 END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
 _READY_BYTES: Final = 1024
+_BEST: Final = -1  # tier
 _BOOT: Final = (
     "import sys; sys.path.append(sys.argv[3]); "
     "from gateway_simulation.engine.zygote import main; main(*map(int, sys.argv[1:3]))"
@@ -40,7 +41,7 @@ class Worker:
         try:
             with theirs, (self._home / "zygote.log").open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                    _command(theirs.fileno(), engine, -1 if wanted is None else wanted),
+                    _command(theirs.fileno(), engine, _BEST if wanted is None else int(wanted)),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -112,8 +113,8 @@ class Worker:
         told = ready.decode("utf-8", "replace")
         if told.startswith("!"):
             self.close()
-            msg = "this machine offers no sandbox in which a model could be run"
-            raise SandboxUnavailableError(msg, {"reason": told[1:]})
+            msg = f"there is no sandbox in which a model could be run: {told[1:]}"
+            raise SandboxUnavailableError(msg)
         return Tier(int(told))
 
 

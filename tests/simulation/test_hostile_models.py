@@ -48,7 +48,7 @@ CS_EVENTS: Final = "co_simulation with event mode"
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """Without a sandbox: the process alone must bear all of this; tests/hostile tells of the jail."""
+    """Without a sandbox: the process alone must bear all of this."""
     made = Simulator(timeout_s=20, memory_mb=512, sandbox=Tier.DEVELOPMENT)
     yield made
     made.close()

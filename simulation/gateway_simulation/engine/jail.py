@@ -24,7 +24,9 @@ class Jail:
         failed = native.library().jail_prepare(wanted, home)
         hole = None if failed else native.library().jail_attack(home)
         if failed or hole:
-            self.problem = (failed or b"the sandbox does not hold: a process in it " + hole).decode()
+            self.problem = (
+                failed or b"the sandbox does not hold: a process in it " + hole
+            ).decode()
             return
         self.tier = Tier(native.library().jail_tier())
 

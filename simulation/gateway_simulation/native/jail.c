@@ -349,6 +349,7 @@ static bool prepare_root(const char *home) {
 }
 
 const char *jail_prepare(int wanted, const char *home) {
+    if (wanted != -1 && (wanted < TIER_DEVELOPMENT || wanted > TIER_STRONG)) return "unknown tier";
     jail.tier = wanted == TIER_DEVELOPMENT ? wanted : TIER_STANDARD;
     if (wanted == TIER_DEVELOPMENT) return NULL;
     jail.abi = landlock_version();
