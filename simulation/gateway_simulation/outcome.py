@@ -19,9 +19,7 @@ from gateway_simulation.run import CanonicalRun
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.trajectory import Trajectory
 
-_UNCONFINED: Final = {
-    "development": ("NO SANDBOX: SANDBOX_OVERRIDE=development let the model do what it liked",)
-}
+_UNCONFINED: Final = "NO SANDBOX: SANDBOX_OVERRIDE=development let the model do what it liked"
 _LOG_LINES: Final = 20
 _LINE_LENGTH: Final = 300
 _NEARLY_ALL_MEMORY: Final = 0.8
@@ -124,9 +122,7 @@ class Outcome:
             else {"steps": steps, "rhs_evaluations": evaluations, "events": met},
             wall_ms=wall_ms,
             engine=engine,
-            warnings=self._run.warnings
-            + _early_end(ended)
-            + _UNCONFINED.get(engine["sandbox"], ()),
+            warnings=self._run.warnings + _early_end(ended) + _shout(engine),
             terminated_at=ended,
         )
 
@@ -228,6 +224,10 @@ def _variable(run: CanonicalRun, quantity: int, index: int) -> str:
             return "time"
     name = names[index] if index < len(names) else f"{kind} {index + 1}"
     return f"der({name})" if quantity == Quantity.DERIVATIVE else name
+
+
+def _shout(engine: dict[str, str | None]) -> tuple[str, ...]:
+    return (_UNCONFINED,) if engine["sandbox"] == "development" else ()
 
 
 def _early_end(when: float | None) -> tuple[str, ...]:

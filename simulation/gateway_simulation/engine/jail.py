@@ -21,12 +21,12 @@ class Jail:
             self.problem = f"the sandbox is part of the native core, and {native.problem()}"
             return
         home = os.fsencode(os.getcwd())  # noqa: PTH109 - as plain as the rest of it
-        failed = native.library().jail_prepare(wanted, home)
-        hole = None if failed else native.library().jail_attack(home)
-        if failed or hole:
-            self.problem = (
-                failed or b"the sandbox does not hold: a process in it " + hole
-            ).decode()
+        failed: bytes | None = native.library().jail_prepare(wanted, home)
+        if failed is None:
+            hole: bytes | None = native.library().jail_attack(home)
+            failed = hole and b"the sandbox does not hold: a process in it " + hole
+        if failed:
+            self.problem = failed.decode()
             return
         self.tier = Tier(native.library().jail_tier())
 
