@@ -196,6 +196,12 @@ WRITE: Final = (
     _write("write to a result", "writes", t.result_file),
     _write("write to another model", "creates", t.others_file),
     _write("write to its own model", "writes_beside_model", t.fresh_model("modelDescription.xml")),
+    _write("cut its own model", "truncates_beside_model", t.fresh_model("modelDescription.xml")),
+    _write(
+        "cut its own model by opening it",
+        "truncates_beside_model_by_opening",
+        t.fresh_model("modelDescription.xml"),
+    ),
     _write("add to its own model", "writes_beside_model", t.fresh_model("resources/added")),
     _write("write to its own library", "writes_library", t.fresh_library),
     _write("rename its own library", "replaces_library", t.fresh_library),
@@ -216,7 +222,8 @@ WRITE: Final = (
     _write("remount its own model", "remounts_model", needs=_admin),
     _write("unmount its own model", "unmounts_model", needs=_admin),
     _write("3000 files", "leaves_many_files"),
-    _write("more in files than it may have of memory", "leaves_large_files"),
+    _write("more in files than it may have of memory", "leaves_large_files",
+        needs=("room in memory",)),
     _write("cut the block of its result", "cuts_result", held="the block's size is sealed"),
 )  # fmt: skip
 

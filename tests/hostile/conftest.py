@@ -28,9 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if "slow_hostile" in config.option.markexpr:
         return
-    for item in items:
-        if item.get_closest_marker("slow_hostile"):
-            item.add_marker(pytest.mark.skip(reason="run by -m slow_hostile"))
+    slow = [item for item in items if item.get_closest_marker("slow_hostile")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in set(slow)]
 
 
 @pytest.fixture(scope="session")

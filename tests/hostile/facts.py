@@ -26,6 +26,8 @@ _GETPID_BY_X32: Final = 0x40000000 + 39
 _MEMFD_SECRET: Final = 447
 _IOPERM: Final = 173
 _UNTIL_PARANOID: Final = 2
+_ROOM: Final = 2**29
+_IN_MEMORY: Final = "/dev/shm"  # noqa: S108 - looked at only
 
 
 def missing(needs: tuple[str, ...]) -> str:
@@ -162,6 +164,7 @@ _FACTS: Final[dict[str, Callable[[], bool]]] = {
     "crypto sockets": lambda: _offers("AF_ALG", socket.SOCK_SEQPACKET),
     "MPTCP": lambda: bool(_setting("/proc/sys/net/mptcp/enabled", 0)),
     "writable cgroups": lambda: os.access(cgroup(), os.W_OK),
+    "room in memory": lambda: shutil.disk_usage(_IN_MEMORY).free > _ROOM,
     "a readable disk": lambda: os.access(disk(), os.R_OK),
     "user attributes": _user_attributes,
     "something in /home": lambda: _has_entries("/home"),

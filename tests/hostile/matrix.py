@@ -100,9 +100,7 @@ def _finding(found: dict[str, Any]) -> Finding:
     return Finding(**{**found, "left": tuple(found["left"])})
 
 
-def attempt_all(
-    world: World, tier: str, engine: Engine, chosen: Callable[[Attack], bool]
-) -> Tried:
+def attempt_all(world: World, tier: str, engine: Engine, chosen: Callable[[Attack], bool]) -> Tried:
     """Every chosen attack in one tier."""
     world.patience_s = PATIENCE_S if tier == "development" else _IMPATIENCE_S
     simulator = Simulator(

@@ -46,6 +46,12 @@ ATTACK(truncates) { return did(truncate(path, 0)); }
 
 ATTACK(truncates_by_opening) { return did(open(path, O_RDONLY | O_TRUNC)); }
 
+ATTACK(truncates_beside_model) { return did(truncate(in_resources(path), 0)); }
+
+ATTACK(truncates_beside_model_by_opening) {
+    return did(open(in_resources(path), O_RDONLY | O_TRUNC));
+}
+
 ATTACK(removes) { return did(unlink(path)); }
 
 ATTACK(renames) { return did(rename(path, other)); }
