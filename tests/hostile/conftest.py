@@ -13,25 +13,16 @@ import pytest
 from fmus import compiled
 from hostile import fmu, matrix
 
-USERS = (
-    "us",
-    "somebody",
-    pytest.param("us, by FMPy", marks=pytest.mark.slow_hostile),
-)
+USERS = ("us", "somebody", "us, by FMPy")
 _SOMEBODY = 54_321
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow_hostile: takes a minute; run by -m slow_hostile only")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "slow_hostile" in config.option.markexpr:
-        return
-    slow = [item for item in items if item.get_closest_marker("slow_hostile")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in set(slow)]
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They take minutes and attack the sandbox: run by -m hostile."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.hostile)
 
 
 @pytest.fixture(scope="session")
