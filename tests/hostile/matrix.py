@@ -131,6 +131,7 @@ class _Attempts:
         self._simulator = simulator
         self._world = world
         self._engine = engine
+        self._orphans = shm.orphans()
         self._innocent = fmu.order(world.others_model, engine)
         first = self._innocent_run()
         self._expected = self._told(first)
@@ -216,10 +217,8 @@ class _Attempts:
         yield from (f"process {pid}" for pid in pids)
         names = {p.name for p in self._world.home.iterdir()} if self._world.home.exists() else set()
         yield from sorted(f"file {_plain(n)}" for n in names - {"zygote.log", "root"})
-        if shm.segments() != self._segments:
+        if shm.orphans() - self._orphans:
             yield "shared memory"
-
-    _segments: int = 1
 
     def _tidy(self) -> None:
         """What an attack left would spoil what the next one leaves."""

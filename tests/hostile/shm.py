@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from hostile.processes import lives
 
 _CREATE: Final = 0o1600
 _REMOVE: Final = 0
 _BYTES: Final = 4096
+_ID, _MAKER, _USER = 1, 4, 7  # columns of /proc/sysvipc/shm
 
 
 class Segment:
@@ -37,7 +41,9 @@ class Segment:
         self._libc.shmctl(self.id, _REMOVE, None)
 
 
-def segments() -> int:
-    """How many segments this user has."""
-    lines = open("/proc/sysvipc/shm", encoding="ascii").read().splitlines()[1:]  # noqa: PTH123, SIM115
-    return sum(line.split()[7] == str(os.geteuid()) for line in lines)
+def orphans() -> set[int]:
+    """This user's segments whose makers are gone. Those of others on the machine live."""
+    lines = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
+    found = [line.split() for line in lines]
+    user = str(os.geteuid())
+    return {int(f[_ID]) for f in found if f[_USER] == user and not lives(int(f[_MAKER]))}
