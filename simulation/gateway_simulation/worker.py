@@ -68,7 +68,7 @@ class Worker:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def send(self, assignment: bytes, descriptors: tuple[int, ...]) -> None:
         """Hand over one order, as `layout.ASSIGNMENT`."""
@@ -116,6 +116,15 @@ class Worker:
             msg = f"there is no sandbox in which a model could be run: {told[1:]}"
             raise SandboxUnavailableError(msg)
         return Tier(int(told))
+
+
+def _remove(folder: Path) -> None:
+    """Whatever a model left there: locked folders, or nested deeper than Python goes."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        for command in (["chmod", "-R", "u+rwx", str(folder)], ["rm", "-rf", str(folder)]):
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
 
 
 def _memory() -> str | None:
