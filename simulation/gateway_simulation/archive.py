@@ -23,6 +23,7 @@ from gateway_simulation.exceptions import (
     UnsupportedKindError,
     UnsupportedPlatformError,
 )
+from gateway_simulation.foreign import readable
 from gateway_simulation.model import Model, ModelDescription
 from gateway_simulation.packing import Limits, checked, copy
 
@@ -33,19 +34,22 @@ _AT_ONCE: Final = threading.BoundedSemaphore(2)
 _METADATA: Final = "description.json"
 _SOURCES: Final = (".c", ".cc", ".cpp", ".cxx")
 _BINARY_BYTES: Final = 256 * 2**20
+_LINE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What an archive is, found without loading or extracting it.
 
-    `missing_libraries` are shared libraries that the model's binary names and this system lacks:
-    the model will probably not load.
+    `problems` is what its description breaks of the standard, in the validator's words, which quote
+    it. `missing_libraries` are shared libraries that the model's binary names and this system
+    lacks: the model will probably not load.
     """
 
     sha256: str
     description: ModelDescription
     warnings: tuple[str, ...]
+    problems: tuple[str, ...]
     missing_libraries: tuple[str, ...]
 
 
@@ -56,7 +60,7 @@ def inspect(data: bytes, limits: Limits) -> Inspection:
     """
     with _AT_ONCE, checked(data, limits) as archive:
         names = tuple(entry.filename for entry in archive.infolist())
-        description, warnings = parse(
+        description, problems = parse(
             _read(archive, names, limits),
             platforms=platforms.of_entries(names),
             has_sources=any(
@@ -66,11 +70,12 @@ def inspect(data: bytes, limits: Limits) -> Inspection:
         if not description.kinds:
             msg = "the FMU offers neither Co-Simulation nor Model Exchange by itself"
             raise UnsupportedKindError(msg)
-        description, dropped, missing = _runnable(archive, description)
-    warnings += dropped
+        description, warnings, missing = _runnable(archive, description)
+    if problems:
+        warnings += ("modelDescription.xml breaks the standard: see problems",)
     if missing:
-        warnings += (f"this system lacks libraries the model needs: {', '.join(missing)}",)
-    return Inspection(hashlib.sha256(data).hexdigest(), description, warnings, missing)
+        warnings += ("this system lacks libraries the model needs: see missing_libraries",)
+    return Inspection(hashlib.sha256(data).hexdigest(), description, warnings, problems, missing)
 
 
 def extract(data: bytes, inspection: Inspection, folder: Path, limits: Limits) -> None:
@@ -118,7 +123,9 @@ def _read(archive: zipfile.ZipFile, names: tuple[str, ...], limits: Limits) -> b
     if _DESCRIPTION not in names:
         nested = next((n for n in names if n.endswith("/" + _DESCRIPTION)), None)
         msg = "the archive holds no modelDescription.xml at its top"
-        raise MissingModelDescriptionError(msg, {"found": nested} if nested else {})
+        raise MissingModelDescriptionError(
+            msg, {"found": readable(nested, _LINE)} if nested else {}
+        )
     entry = archive.getinfo(_DESCRIPTION)
     if entry.file_size > limits.description_bytes:
         msg = f"modelDescription.xml has more than {limits.description_bytes} bytes"
@@ -181,8 +188,7 @@ def _no_binary(description: ModelDescription) -> UnsupportedPlatformError | Sour
         return SourceOnlyModelError(
             f"the FMU has no {needed} binary, and its sources aren't compiled here yet", details
         )
-    found = ", ".join(description.platforms) or "no platform"
-    return UnsupportedPlatformError(f"the FMU has binaries for {found}, not {needed}", details)
+    return UnsupportedPlatformError(f"the FMU has no {needed} binary", details)
 
 
 def _missing_libraries(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -195,7 +201,7 @@ def _missing_libraries(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tupl
     try:
         return elf.missing(elf.needed(buffer.getvalue(), platforms.host()), shipped)
     except ValueError as error:
-        msg = f"{entry.filename} is no shared library for {platforms.host()}"
+        msg = f"the FMU's binary is no shared library for {platforms.host()}"
         raise UnsupportedPlatformError(
             msg,
             {"platforms": [], "needed": platforms.host()},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway_simulation.exceptions import InvalidModelDescriptionError
+from gateway_simulation.foreign import hides_something, readable
 from gateway_simulation.model import (
     CoSimulationInterface,
     DefaultExperiment,
@@ -22,7 +23,10 @@ from gateway_simulation.model import (
 from gateway_simulation.xmlguard import Outline, outline
 
 _NAME_LENGTH: Final = 1000
+_UNIT_LENGTH: Final = 100
 _TEXT_LENGTH: Final = 1000
+_LINE_LENGTH: Final = 300
+_MODEL_NAME_LENGTH: Final = 200
 _ELEMENTS: Final = 1_000_000
 _PROBLEMS: Final = 10
 _COUNTS: Final = (0, 1_000_000)
@@ -36,24 +40,31 @@ _TYPES: Final[dict[str, VariableType]] = {
     "Binary": "binary",
     "Clock": "clock",
 }
+_CAUSALITIES: Final = frozenset(
+    {"parameter", "calculatedParameter", "input", "output", "local", "independent"}
+    | {"structuralParameter", "dependent"}
+)
+_VARIABILITIES: Final = frozenset({"constant", "fixed", "tunable", "discrete", "continuous"})
+_INITIALS: Final = frozenset({"exact", "approx", "calculated"})
 _BASE_UNITS: Final = ("kg", "m", "s", "A", "K", "mol", "cd", "rad")
 
 
 def parse(
     xml: bytes, *, platforms: tuple[str, ...], has_sources: bool
 ) -> tuple[ModelDescription, tuple[str, ...]]:
-    """The description in `xml` and warnings about it.
+    """The description in `xml`, and what of it breaks the standard, quoted from the validator.
 
-    A document that breaks the schema but can be read is taken, with a warning: many tools write
-    such, and their models run. Raises ArchiveError for one that can't be read.
+    A document that breaks the schema but can be read is taken: many tools write such, and their
+    models run. Every text is `readable` from here on, every name one that shows all it holds.
+    Raises ArchiveError for a document that can't be read.
     """
     guard = outline(xml)
-    raw, warnings = _read(xml)
+    raw, problems = _read(xml)
     try:
         description = _describe(raw, guard, platforms, has_sources=has_sources)
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         raise _invalid(error) from error
-    return description, warnings
+    return description, problems
 
 
 def type_of(fmi_type: str) -> VariableType:
@@ -75,18 +86,18 @@ def _read(xml: bytes) -> tuple[Any, tuple[str, ...]]:
         try:
             return read_model_description(str(path), validate=True), ()
         except ValidationError as error:
-            problems = [_text(str(problem), 300) or "" for problem in error.problems[:_PROBLEMS]]
+            problems = [readable(str(p), _LINE_LENGTH) for p in error.problems[:_PROBLEMS]]
         except Exception as error:  # whatever a hostile document provokes in the parser
             raise _invalid(error) from error
         try:
             raw = read_model_description(str(path), validate=False)
         except Exception as error:
             raise _invalid(error, problems) from error
-    return raw, tuple(f"modelDescription.xml breaks the standard: {p}" for p in problems)
+    return raw, tuple(problems)
 
 
 def _invalid(error: Exception, problems: list[str] | None = None) -> InvalidModelDescriptionError:
-    found = problems or [_text(str(error), 300) or type(error).__name__]
+    found = problems or [readable(str(error), _LINE_LENGTH) or type(error).__name__]
     msg = "modelDescription.xml can't be read as FMI 2.0 or 3.0"
     return InvalidModelDescriptionError(msg, {"problems": found})
 
@@ -108,7 +119,7 @@ def _describe(
         if unknown.variable.derivative is not None
     )
     return ModelDescription(
-        model_name=_name(raw.modelName),
+        model_name=_text(raw.modelName, _MODEL_NAME_LENGTH) or "",
         fmi_version="2.0" if raw.fmiVersion == "2.0" else "3.0",
         guid=_name(raw.guid),
         variables=variables,
@@ -143,18 +154,18 @@ def _variable(raw: Any, guard: Outline) -> Variable:  # noqa: ANN401
     return Variable(
         name=name,
         value_reference=_within(raw.valueReference, _REFERENCES, "value reference"),
-        causality=str(raw.causality),
-        variability=str(raw.variability),
+        causality=_word(raw.causality, _CAUSALITIES, "causality"),
+        variability=_word(raw.variability, _VARIABILITIES, "variability"),
         type=kind,
         fmi_type=str(raw.type),
-        unit=_text(own_or_declared("unit"), 100),
-        display_unit=_text(own_or_declared("displayUnit"), 100),
+        unit=_unit_name(own_or_declared("unit")),
+        display_unit=_unit_name(own_or_declared("displayUnit")),
         relative_quantity=name in guard.relative or bool(declared and declared.relativeQuantity),
         start=_start(raw.start, kind, array=bool(shape)),
         min=_number(low if low is not None else own_or_declared("min")),
         max=_number(high if high is not None else own_or_declared("max")),
-        description=_text(raw.description),
-        initial=None if raw.initial is None else str(raw.initial),
+        description=_text(raw.description, _LINE_LENGTH),
+        initial=None if raw.initial is None else _word(raw.initial, _INITIALS, "initial"),
         dimensions=shape,
         dimension_references=tuple(d.valueReference for d in raw.dimensions),
         items=tuple(
@@ -162,6 +173,14 @@ def _variable(raw: Any, guard: Outline) -> Variable:  # noqa: ANN401
             for i in (declared.items if declared else ())
         ),
     )
+
+
+def _word(value: Any, known: frozenset[str], what: str) -> str:  # noqa: ANN401
+    """One of the words that FMI knows: the schema isn't always obeyed."""
+    if value not in known:
+        msg = f"a {what} that FMI doesn't know"
+        raise ValueError(msg)
+    return str(value)
 
 
 def _within(value: Any, bounds: tuple[int, int], what: str) -> int:  # noqa: ANN401
@@ -230,12 +249,12 @@ def _model_exchange(raw: Any) -> ModelExchangeInterface | None:  # noqa: ANN401
 def _unit(raw: Any) -> Unit:  # noqa: ANN401
     base = raw.baseUnit
     return Unit(
-        name=_name(raw.name),
+        name=_name(raw.name, _UNIT_LENGTH),
         exponents=tuple(int(getattr(base, b)) for b in _BASE_UNITS) if base else None,
         factor=_finite(base.factor) if base else 1.0,
         offset=_finite(base.offset) if base else 0.0,
         display_units=tuple(
-            DisplayUnit(_name(d.name), _finite(d.factor), _finite(d.offset))
+            DisplayUnit(_name(d.name, _UNIT_LENGTH), _finite(d.factor), _finite(d.offset))
             for d in raw.displayUnits
         ),
     )
@@ -261,16 +280,21 @@ def _finite(value: str | float) -> float:
     return number
 
 
-def _name(text: str | None) -> str:
-    """A name: it identifies, so it is refused rather than cut."""
-    if text is None or len(text) > _NAME_LENGTH:
+def _unit_name(text: str | None) -> str | None:
+    return None if text is None else _name(text, _UNIT_LENGTH)
+
+
+def _name(text: str | None, length: int = _NAME_LENGTH) -> str:
+    """A name: it identifies, so it is refused rather than cut or cleaned."""
+    if text is None or len(text) > length:
         msg = "a name is missing or too long"
+        raise ValueError(msg)
+    if hides_something(text):
+        msg = f"a name with characters that don't show: {readable(text, _LINE_LENGTH)}"
         raise ValueError(msg)
     return text
 
 
 def _text(text: str | None, length: int = _TEXT_LENGTH) -> str | None:
-    """Free text: cut, without characters that don't print."""
-    if text is None:
-        return None
-    return "".join(c if c.isprintable() else " " for c in text[:length])
+    """Free text: what can be read of it."""
+    return None if text is None else readable(text, length)

@@ -7,6 +7,8 @@ from pathlib import Path
 from platform import machine
 from typing import Final
 
+from gateway_simulation.foreign import readable
+
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NULL, _DT_NEEDED, _DT_STRTAB = 0, 1, 5
 _MACHINES: Final = {"linux64": 62, "aarch64-linux": 183}
@@ -24,6 +26,7 @@ _FOLDERS: Final = tuple(
     )
 )
 _MOST: Final = 1000
+_LINE: Final = 100
 
 
 def needed(binary: bytes, platform: str) -> tuple[str, ...]:
@@ -39,10 +42,10 @@ def needed(binary: bytes, platform: str) -> tuple[str, ...]:
 
 
 def missing(libraries: tuple[str, ...], shipped: frozenset[str]) -> tuple[str, ...]:
-    """Those of `libraries` that neither this system nor the model's own folder has."""
+    """Those of `libraries` that neither this system nor the model's own folder has, as text."""
     cache = _CACHE.read_bytes() if _CACHE.is_file() else b""
     return tuple(
-        name
+        readable(name, _LINE)
         for name in libraries
         if name not in shipped
         and name.encode() + b"\0" not in cache

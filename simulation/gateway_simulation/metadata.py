@@ -17,7 +17,7 @@ from gateway_simulation.model import (
     Variable,
 )
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 def to_json(description: ModelDescription) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gateway_simulation import exceptions as e
 from gateway_simulation import layout
+from gateway_simulation.foreign import readable
 from gateway_simulation.layout import MAGIC, Quantity, Status
 from gateway_simulation.order import Order
 from gateway_simulation.recorded import RECORD, Recorded
@@ -193,7 +194,7 @@ class Outcome:
         if not lines:
             printed = self._output.read(0, layout.OUTPUT_BYTES).rstrip(b"\0")
             lines = printed.decode("utf-8", "replace").splitlines()
-        return [_plain(line, _LINE_LENGTH) for line in lines[-_LOG_LINES:]]
+        return [readable(line, _LINE_LENGTH) for line in lines[-_LOG_LINES:]]
 
 
 def _details(run: CanonicalRun, status: Status, record: dict[str, Any]) -> dict[str, object]:
@@ -202,7 +203,7 @@ def _details(run: CanonicalRun, status: Status, record: dict[str, Any]) -> dict[
     folder = run.model.folder.resolve()
     for name in ("function", "reason"):
         said = _text(record[name], 0, len(record[name])).replace(f"{folder}/", "")
-        text = _plain(said, len(record[name]))
+        text = readable(said, len(record[name]))
         if text:
             details[name] = text
     if record["fmi_status"]:
@@ -242,10 +243,6 @@ def _signal_name(number: int) -> str:
 
 def _text(data: bytes, offset: int, length: int) -> str:
     return data[offset : offset + length].split(b"\0", 1)[0].decode("utf-8", "replace")
-
-
-def _plain(text: str, length: int) -> str:
-    return "".join(c if c.isprintable() else " " for c in text[:length])
 
 
 def _invalid(reason: str) -> e.InvalidResultError:

@@ -19,6 +19,7 @@ from gateway_simulation.exceptions import (
     UnsafeArchiveError,
     UploadTooLargeError,
 )
+from gateway_simulation.foreign import hides_something, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Limits:
 _HARMLESS_BYTES: Final = 16 * 2**20
 _CHUNK: Final = 2**18
 _NAME_LENGTH: Final = 1000
+_SHOWN: Final = 300
 _PART_LENGTH: Final = 255
 _DIRECTORY_BYTES_PER_ENTRY: Final = 512
 _END_OF_DIRECTORY: Final = struct.Struct("<4s4H2IH")
@@ -98,7 +100,7 @@ def copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: IO[bytes], mo
                 target.write(chunk)
     except _UNREADABLE as error:
         msg = "an entry of the archive is damaged"
-        raise NotAnArchiveError(msg, {"entry": entry.filename[:_NAME_LENGTH]}) from error
+        raise NotAnArchiveError(msg, {"entry": readable(entry.filename, _SHOWN)}) from error
     return written
 
 
@@ -140,7 +142,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
             msg = f"the archive unpacks to more than {limits.ratio} times its size"
             raise ArchiveBombError(
                 msg,
-                {"entry": name[:_NAME_LENGTH], "limit": limits.ratio},
+                {"entry": readable(name, _SHOWN), "limit": limits.ratio},
             )
 
 
@@ -174,7 +176,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 def _bad_name(name: str) -> str | None:
     """What is wrong with an entry's name, if anything."""
     parts = PurePosixPath(name).parts
-    if not name or len(name) > _NAME_LENGTH or not name.isprintable():
+    if not name or len(name) > _NAME_LENGTH or hides_something(name):
         return "has a name that is empty, too long or unprintable"
     if any(len(part.encode("utf-8", "replace")) > _PART_LENGTH for part in parts):
         return "has a name that is too long"
@@ -185,5 +187,5 @@ def _bad_name(name: str) -> str | None:
 
 def _unsafe(reason: str, entry: zipfile.ZipInfo) -> UnsafeArchiveError:
     return UnsafeArchiveError(
-        f"an entry of the archive {reason}", {"entry": entry.orig_filename[:_NAME_LENGTH]}
+        f"an entry of the archive {reason}", {"entry": readable(entry.orig_filename, _SHOWN)}
     )

@@ -16,6 +16,16 @@ _FMI3: Final = {
 }
 """FMI 3.0 §2.5.1.4.1; what has no FMI 2.0 name (aarch64-linux) keeps this one."""
 
+_KNOWN: Final = frozenset(
+    {"darwin64", "linux32", "linux64", "win32", "win64"}
+    | {
+        f"{machine}-{system}"
+        for machine in ("aarch32", "aarch64", "ppc32", "ppc64", "riscv32", "riscv64")
+        for system in ("darwin", "linux", "windows")
+    }
+)
+_OTHER: Final = "other"
+
 _MACHINES: Final = {"amd64": "x86_64", "i386": "x86", "i686": "x86", "arm64": "aarch64"}
 _SYSTEMS: Final = {"win32": "windows"}
 
@@ -38,10 +48,14 @@ def folder_names(platform_name: str) -> tuple[str, ...]:
 
 
 def of_entries(names: Iterable[str]) -> tuple[str, ...]:
-    """Platforms for which an archive with these entry names has any binary, sorted."""
+    """Platforms for which an archive with these entry names has any binary, sorted.
+
+    Folders that FMI doesn't know are `other`: their names are the archive's own words.
+    """
     found = set()
     for name in names:
         parts = name.split("/")
         if len(parts) > 2 and parts[0] == "binaries" and parts[2]:  # noqa: PLR2004 - folder, file
-            found.add(normalised(parts[1]))
+            named = normalised(parts[1])
+            found.add(named if named in _KNOWN else _OTHER)
     return tuple(sorted(found))

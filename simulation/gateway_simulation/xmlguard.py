@@ -12,11 +12,16 @@ from gateway_simulation.exceptions import (
     InvalidModelDescriptionError,
     UnsupportedFmiVersionError,
 )
+from gateway_simulation.foreign import readable
 
 SUPPORTED_VERSIONS: Final = ("2.0", "3.0")
 _DEPTH: Final = 60
+_LINE: Final = 300
+_WORD: Final = 100
 _ELEMENTS: Final = 400_000
 _VARIABLES: Final = 50_000  # reading them takes seconds and megabytes
+_ENCODINGS: Final = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252"})
+"""FMI wants UTF-8. Of others two parsers might not read the same."""
 
 
 @dataclass(slots=True)
@@ -44,13 +49,15 @@ def outline(xml: bytes) -> Outline:
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = scan.refuse
     parser.EntityDeclHandler = scan.refuse
+    parser.XmlDeclHandler = scan.declaration
     parser.StartElementHandler = scan.start
     parser.EndElementHandler = scan.end
     try:
         parser.Parse(xml, True)  # noqa: FBT003 - expat's own signature
     except (expat.ExpatError, ValueError, LookupError) as error:
         msg = "modelDescription.xml is not well-formed XML"
-        raise InvalidModelDescriptionError(msg, {"problems": [str(error)[:300]]}) from error
+        problems = [readable(str(error), _LINE)]
+        raise InvalidModelDescriptionError(msg, {"problems": problems}) from error
     return scan.found
 
 
@@ -67,6 +74,11 @@ class _Scan:
     def refuse(self, *_: object) -> None:
         msg = "modelDescription.xml has a DOCTYPE or declares entities"
         raise ForbiddenXmlError(msg)
+
+    def declaration(self, _: str, encoding: str | None, __: int) -> None:
+        if encoding is not None and encoding.lower() not in _ENCODINGS:
+            msg = "modelDescription.xml is not in UTF-8"
+            raise InvalidModelDescriptionError(msg, {"encoding": readable(encoding, _WORD)})
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -94,13 +106,13 @@ class _Scan:
     def _root(self, name: str, attributes: dict[str, str]) -> None:
         if name != "fmiModelDescription":
             msg = "modelDescription.xml describes no FMU"
-            raise InvalidModelDescriptionError(msg, {"root": name[:100]})
+            raise InvalidModelDescriptionError(msg, {"root": readable(name, _WORD)})
         version = attributes.get("fmiVersion", "")
         if not (version == "2.0" or version.startswith("3.0")):
-            msg = f"FMI {version[:20] or 'of no version'} is not supported"
+            msg = "this version of FMI is not supported"
             raise UnsupportedFmiVersionError(
                 msg,
-                {"fmi_version": version[:20], "supported": list(SUPPORTED_VERSIONS)},
+                {"fmi_version": readable(version, 20), "supported": list(SUPPORTED_VERSIONS)},
             )
         self.found.fmi_version = version
 
