@@ -220,7 +220,7 @@ def _uploaded(client: FMUGatewayClient, request: SimulateRequest) -> SimulateReq
     model = client.upload_fmu_smart(request.fmu_path)
     state = "sent before" if model.already_known else "sent"
     _say(f"Model: {request.fmu_path} ({state}) is {model.id}")
-    for warning in model.warnings:
+    for warning in (*model.warnings, *model.problems):
         _say(f"  warning: {warning}")
     return replace(request, fmu_id=model.id)
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from gateway_server.auth import Authenticated
 from gateway_server.background import keep_up
 from gateway_server.bodies import LimitedBodies
+from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
 from gateway_server.pages import public_router
@@ -70,6 +71,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         version=gateway.version,
         description="Simulation models as tools for agents. Errors are RFC 9457 problems.",
         lifespan=lifespan,
+        docs_url=None,  # `pages` has it, with a policy of its own
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
@@ -93,7 +95,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_headers=["*"],
             expose_headers=["Retry-After", "WWW-Authenticate"],
         )
-    return LimitedBodies(app, web.upload_bytes)
+    return Guarded(LimitedBodies(app, web.upload_bytes))
 
 
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
+
+from gateway_simulation.foreign import readable
+
+_LONGEST: Final = 2000
 
 
 def configure_logs(form: Literal["console", "json"]) -> None:
@@ -16,6 +20,7 @@ def configure_logs(form: Literal["console", "json"]) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # the traceback alone: locals may hold keys
+        _on_their_lines,
     ]
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -35,3 +40,22 @@ def configure_logs(form: Literal["console", "json"]) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _on_their_lines(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Values on one line, a traceback's lines behind a bar: what is logged can't pose as a log."""
+    for name, value in event.items():
+        if name == "exception":
+            lines = str(value).splitlines()
+            event[name] = "\n".join(f"| {_kept(line)}" for line in lines)
+        elif isinstance(value, str):
+            event[name] = readable(value, _LONGEST)
+    return event
+
+
+def _kept(line: str) -> str:
+    """One line of a traceback with its indentation."""
+    text = line.lstrip(" ")
+    return " " * (len(line) - len(text)) + readable(text, _LONGEST)

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
 from gateway_server.guide import llms_txt
+from gateway_server.headers import docs_policy
 from gateway_server.rest import Rest, answered, uploaded
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
@@ -25,7 +27,7 @@ CANCEL_PATH: Final = "/payments/cancelled"
 def public_router(rest: Rest) -> APIRouter:
     """All routes that need no key."""
     router = APIRouter()
-    for add in (_account_routes, _health_routes, _upload_routes, _payment_routes):
+    for add in (_account_routes, _health_routes, _docs_routes, _upload_routes, _payment_routes):
         add(router, rest)
     return router
 
@@ -56,6 +58,14 @@ def _health_routes(router: APIRouter, rest: Rest) -> None:
     async def guide() -> Response:
         """How an agent uses this gateway."""
         return PlainTextResponse(llms_txt())
+
+
+def _docs_routes(router: APIRouter, _: Rest) -> None:
+    @router.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        page = get_swagger_ui_html(openapi_url="/openapi.json", title="FMU Gateway")
+        page.headers["Content-Security-Policy"] = docs_policy(bytes(page.body))
+        return page
 
 
 def _upload_routes(router: APIRouter, rest: Rest) -> None:

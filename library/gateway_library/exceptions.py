@@ -20,7 +20,7 @@ class UnknownModelError(LibraryError):
 
     def __init__(self, model_id: str, nearest: tuple[str, ...]) -> None:
         shown = model_id[:_SHOWN]
-        super().__init__(f"no model {shown!r}", {"name": shown, "nearest": list(nearest)})
+        super().__init__("no such model", {"name": shown, "nearest": list(nearest)})
         self.nearest = nearest
 
 
@@ -30,7 +30,7 @@ class AmbiguousModelError(LibraryError):
     def __init__(self, model_id: str, candidates: tuple[str, ...]) -> None:
         shown = model_id[:_SHOWN]
         super().__init__(
-            f"{shown!r} means several models", {"name": shown, "candidates": list(candidates)}
+            "this name means several models", {"name": shown, "candidates": list(candidates)}
         )
         self.candidates = candidates
 

@@ -60,12 +60,14 @@ class ModelOwnerRow(Base):
 class Added:
     """An upload's outcome. `already_known`: the same account had sent the same bytes before.
 
-    `missing_libraries`: shared libraries that the model needs and this machine lacks.
+    `problems`: what its description breaks of the standard, quoted. `missing_libraries`: shared
+    libraries that the model needs and this machine lacks.
     """
 
     model: Model
     already_known: bool
     warnings: tuple[str, ...]
+    problems: tuple[str, ...]
     missing_libraries: tuple[str, ...]
 
 
@@ -110,7 +112,13 @@ class ModelStore:
         model_id = f"fmu_{inspection.sha256[:16]}"
         model = self._cache.keep(model_id, data, inspection)
         already_known = _settled(lambda: self._own(account_id, model, data, now))
-        return Added(model, already_known, inspection.warnings, inspection.missing_libraries)
+        return Added(
+            model,
+            already_known,
+            inspection.warnings,
+            inspection.problems,
+            inspection.missing_libraries,
+        )
 
     def get(self, account_id: str, model_id: str) -> Model:
         """The account's model of that id, ready to run.

@@ -89,7 +89,7 @@ class OfferUnavailableError(PaymentError):
 
     def __init__(self, offer: str, available: tuple[str, ...]) -> None:
         super().__init__(
-            f"this quote cannot be paid by {offer!r}", offer=offer, available=list(available)
+            "this quote cannot be paid that way", offer=offer, available=list(available)
         )
         self.offer = offer
         self.available = available

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any, Final, Literal
 
 from gateway_simulation.trajectory import Trajectory
@@ -10,6 +11,7 @@ from gateway_simulation.trajectory import Trajectory
 MAX_CURVES: Final = 12
 _PANEL_HEIGHT_IN: Final = 2.4
 _WIDTH_IN: Final = 8.0
+_BOX: Final = "□"
 
 
 def plot(trajectory: Trajectory, title: str, file_format: Literal["png", "svg"]) -> bytes:
@@ -59,6 +61,19 @@ def _draw(axis: Any, trajectory: Trajectory, unit: str | None, names: list[str])
 
 
 def _plain(text: str) -> str:
-    """Names come from the FMU: no mathtext, no legend hiding by a leading underscore."""
-    escaped = text[:80].replace("$", r"\$")
+    """Names come from the FMU: no mathtext, no legend hiding by a leading underscore.
+
+    A box stands for each letter that the font lacks: the plot is drawn, and nobody is warned.
+    """
+    known = _letters()
+    shown = "".join(c if ord(c) in known else _BOX for c in text[:80])
+    escaped = shown.replace("$", r"\$")
     return f" {escaped}" if escaped.startswith("_") else escaped
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """What the font of all plots can draw, as code points."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: PLC0415
+
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())

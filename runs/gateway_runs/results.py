@@ -21,6 +21,7 @@ from gateway_simulation.trajectory import Trajectory
 from gateway_storage.base import Base
 from gateway_storage.blobs import Blobs
 
+_FORMULAS: Final = ("=", "+", "-", "@")
 SMALL_BYTES: Final = 64 * 2**10  # of Parquet, the finer accuracy run included
 
 
@@ -124,15 +125,23 @@ def parquet(trajectory: Trajectory) -> bytes:
 
 
 def csv(trajectory: Trajectory) -> bytes:
-    """The trajectory as CSV: first column `time`, then the outputs, in full precision."""
+    """The trajectory as CSV: first column `time`, then the outputs, in full precision.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe in front, which tells it
+    to show text; Parquet and JSON keep it as it is.
+    """
     from pyarrow import csv as arrow_csv  # noqa: PLC0415
 
     names = io.StringIO()  # Arrow would quote every name; the standard library only where needed
-    csv_writer(names, lineterminator="\n").writerow(["time", *trajectory.names])
+    csv_writer(names, lineterminator="\n").writerow(["time", *map(_heading, trajectory.names)])
     sink = io.BytesIO(names.getvalue().encode())
     sink.seek(0, io.SEEK_END)
     arrow_csv.write_csv(trajectory.table, sink, arrow_csv.WriteOptions(include_header=False))
     return sink.getvalue()
+
+
+def _heading(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULAS) else name
 
 
 def cut(trajectory: Trajectory, window: Window) -> Trajectory:

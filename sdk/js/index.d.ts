@@ -93,6 +93,7 @@ export interface Fmu {
   platforms: string[];
   variables: Variable[];
   warnings?: string[];
+  problems?: string[];
 }
 
 export interface ModelDescription extends VariablePage {

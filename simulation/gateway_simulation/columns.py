@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from gateway_simulation.exceptions import (
     DuplicateNameError,
@@ -12,29 +13,33 @@ from gateway_simulation.exceptions import (
     UnsupportedOutputError,
 )
 from gateway_simulation.model import NUMERIC_TYPES, ModelDescription, Variable
+from gateway_simulation.notices import Notice
 from gateway_simulation.run import Column
 from gateway_simulation.values import unknown
+
+_NO_NUMBERS: Final = "outputs that are no numbers are not recorded"
+_LOCALS: Final = "the model declares no outputs and no states: some locals are recorded"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def requested(
     description: ModelDescription, names: Sequence[str] | None, shapes: Shapes, most: int
-) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """The columns for `names`, or for the model's own choice if that is None, and warnings.
+) -> tuple[tuple[Column, ...], tuple[Notice, ...]]:
+    """The columns for `names`, or for the model's own choice if that is None, and notices.
 
     An array stands for all its elements. Raises UnknownVariableError, UnsupportedOutputError,
     DuplicateNameError, TooMuchOutputError.
     """
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     if names is None:
-        variables, warnings = _default(description)
+        variables, notices = _default(description)
         found = [c for v in variables for c in _of_variable(v, shapes, most)]
     else:
         found = [c for name in names for c in of_name(description, name, shapes, most)]
         if len(found) > len({column.name for column in found}):
             twice = _first_twice(column.name for column in found)
-            msg = f"output {twice!r} is asked for twice"
+            msg = "an output is asked for twice"
             raise DuplicateNameError(msg, {"name": twice})
     if len(found) > most:
         msg = f"more than {most} outputs"
@@ -42,7 +47,7 @@ def requested(
     if not found:
         msg = "there is nothing to record: name at least one output"
         raise UnsupportedOutputError(msg, {"nearest": []})
-    return tuple(found), warnings
+    return tuple(found), notices
 
 
 def of_name(
@@ -74,24 +79,24 @@ def _scalar_number(variable: Variable) -> bool:
     )
 
 
-def _default(description: ModelDescription) -> tuple[list[Variable], tuple[str, ...]]:
+def _default(description: ModelDescription) -> tuple[list[Variable], tuple[Notice, ...]]:
     """The declared outputs; if there are none the states; if none of these, what there is."""
     outputs = description.outputs
     if outputs:
         kept = [v for v in outputs if v.type in NUMERIC_TYPES]
-        dropped = [v.name for v in outputs if v.type not in NUMERIC_TYPES]
+        dropped = tuple(v.name for v in outputs if v.type not in NUMERIC_TYPES)[:10]
         if kept:
-            return kept, tuple(f"output {n} is no number and not recorded" for n in dropped[:10])
+            return kept, (Notice(_NO_NUMBERS, "not_recorded", dropped),) if dropped else ()
     states = [v for name in description.states if (v := description.variable(name)) is not None]
     if states:
-        return states, ("the model declares no outputs: its states are recorded",)
+        return states, (Notice("the model declares no outputs: its states are recorded"),)
     locals_ = [v for v in description.variables if v.causality == "local" and _scalar_number(v)]
-    return locals_[:10], ("the model declares no outputs and no states: some locals are recorded",)
+    return locals_[:10], (Notice(_LOCALS),)
 
 
 def _of_variable(variable: Variable, shapes: Shapes, most: int) -> tuple[Column, ...]:
     if variable.type not in NUMERIC_TYPES:
-        msg = f"{variable.name!r} is of type {variable.type}, which can't be recorded"
+        msg = f"variables of type {variable.type} can't be recorded"
         raise UnsupportedOutputError(msg, {"name": variable.name, "type": variable.type})
     if variable.causality == "independent" or variable.name == "time":
         msg = "time is recorded anyway, as the first column"

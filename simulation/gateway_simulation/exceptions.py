@@ -2,8 +2,9 @@
 
 Three families: `ArchiveError` (an upload that is refused), `RequestError` (a request that can't be
 run as asked; raised by `plan`, before anything is loaded) and `RunError` (a run that failed). Each
-carries `details`, plain data for the caller; text out of an FMU appears only there and in the
-message. `models_fault` says who is to blame: a run that its model broke may be charged for in the
+carries `details`, plain data for the caller. Text from outside, a model's or a caller's names
+above all, appears only there: a message holds our words and numbers, since language models read it
+as ours. `models_fault` says who is to blame: a run that its model broke may be charged for in the
 end, a run that we broke never.
 """
 
@@ -89,7 +90,7 @@ class UnknownVariableError(RequestError):
     """The model has no such variable. `details`: name, nearest (closest names, best first)."""
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
-        super().__init__(f"no variable {name!r}", {"name": name, "nearest": list(nearest)})
+        super().__init__("the model has no such variable", {"name": name, "nearest": list(nearest)})
         self.nearest = nearest
 
 

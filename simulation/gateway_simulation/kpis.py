@@ -18,12 +18,15 @@ import numpy as np
 from gateway_simulation import units
 from gateway_simulation.exceptions import DuplicateNameError, InvalidKpiError, UnknownKpiError
 from gateway_simulation.finite import as_float
+from gateway_simulation.foreign import readable
 from gateway_simulation.nearest import nearest
+from gateway_simulation.notices import Notice
 from gateway_simulation.request import KpiRequest
 from gateway_simulation.statistics import BUILT_IN, SETTLING_BAND, Signal, Statistic
 from gateway_simulation.trajectory import Samples, Trajectory
 
 ENTRY_POINTS: Final = "fmu_gateway.kpis"
+_FIRST_OUTPUT: Final = "the model has no variable y: y means the first output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class KpiValue:
 
 def parse_kpis(
     requests: Sequence[str | KpiRequest], variables: Sequence[str], outputs: Sequence[str]
-) -> tuple[tuple[Kpi, ...], tuple[str, ...]]:
-    """The KPIs asked for, and warnings.
+) -> tuple[tuple[Kpi, ...], tuple[Notice, ...]]:
+    """The KPIs asked for, and notices.
 
     `variables` are all names that can be recorded, `outputs` those that are. Where no variable is
     called `y`, `y` means the first output. Raises UnknownKpiError, InvalidKpiError,
@@ -63,18 +66,18 @@ def parse_kpis(
     """
     names = frozenset(variables)
     found: dict[str, Kpi] = {}
-    warnings: list[str] = []
+    notices: list[Notice] = []
     for request in requests:
         kpi = _parse_name(request, names, outputs) if isinstance(request, str) else _parse(request)
         if kpi.variable == "y" and "y" not in names and outputs:
             kpi = replace(kpi, variable=outputs[0])
-            warnings.append(f"{kpi.name}: the model has no variable y; y means {outputs[0]} here")
+            notices.append(Notice(_FIRST_OUTPUT, "y", (outputs[0],)))
         _check(kpi, names)
         if kpi.name in found:
-            msg = f"KPI {kpi.name!r} is asked for twice"
+            msg = "a KPI is asked for twice"
             raise DuplicateNameError(msg, {"name": kpi.name})
         found[kpi.name] = kpi
-    return tuple(found.values()), tuple(warnings)
+    return tuple(found.values()), tuple(notices)
 
 
 def evaluate(kpi: Kpi, trajectory: Trajectory) -> KpiValue:
@@ -89,8 +92,10 @@ def evaluate(kpi: Kpi, trajectory: Trajectory) -> KpiValue:
     try:
         value = statistic.compute(signal)
     except Exception as error:
-        msg = f"KPI {kpi.name!r} can't be computed"
-        raise InvalidKpiError(msg, {"name": kpi.name, "reason": str(error)[:200]}) from error
+        msg = "the KPI can't be computed"
+        raise InvalidKpiError(
+            msg, {"name": kpi.name, "reason": readable(str(error), 200)}
+        ) from error
     if value is not None and not math.isfinite(value):
         value = None
     return KpiValue(value, _unit(statistic.unit, unit))
@@ -184,27 +189,27 @@ def _check(kpi: Kpi, names: frozenset[str]) -> None:
         raise _unknown(kpi.variable, list(names))
     numbers = (kpi.from_time, kpi.to_time, kpi.target, kpi.band)
     if any(number is not None and not math.isfinite(number) for number in numbers):
-        msg = f"KPI {kpi.name!r} has a number that is not finite"
+        msg = "a KPI has a number that is not finite"
         raise InvalidKpiError(msg, {"name": kpi.name})
     if kpi.band is not None and not 0 < kpi.band < 1:
-        msg = f"KPI {kpi.name!r}: band is a fraction between 0 and 1"
+        msg = "a KPI's band is a fraction between 0 and 1"
         raise InvalidKpiError(msg, {"name": kpi.name, "band": kpi.band})
     if kpi.from_time is not None and kpi.to_time is not None and kpi.from_time >= kpi.to_time:
-        msg = f"KPI {kpi.name!r}: its window ends before it begins"
+        msg = "a KPI's window ends before it begins"
         raise InvalidKpiError(msg, {"name": kpi.name})
     needs = statistics()[kpi.statistic].needs
     if needs == "target" and kpi.target is None:
-        msg = f"KPI {kpi.name!r} needs a target: ask for it as an object with variable and target"
+        msg = "the KPI needs a target: ask for it as an object with variable and target"
         raise InvalidKpiError(msg, {"name": kpi.name, "needs": "target"})
     if (needs == "threshold") != (kpi.threshold is not None):
         wanted = "needs" if needs else "takes no"
-        msg = f"KPI {kpi.name!r}: {kpi.statistic} {wanted} threshold after a colon"
+        msg = f"the KPI {wanted} threshold after a colon"
         raise InvalidKpiError(msg, {"name": kpi.name, "needs": needs})
 
 
 def _unknown(name: str, candidates: Sequence[str]) -> UnknownKpiError:
     return UnknownKpiError(
-        f"no KPI {name[:200]!r}",
+        "there is no such KPI",
         {
             "name": name[:200],
             "nearest": list(nearest(name, candidates)),
@@ -218,7 +223,7 @@ def _signal(kpi: Kpi, trajectory: Trajectory) -> Signal:
     held = kpi.variable in trajectory.discrete
     t, y = _window(t, y, kpi.from_time, kpi.to_time, held=held)
     if t.size == 0:
-        msg = f"KPI {kpi.name!r}: nothing lies in its window"
+        msg = "nothing lies in the KPI's window"
         raise InvalidKpiError(msg, {"name": kpi.name})
     band = SETTLING_BAND if kpi.band is None else kpi.band
     return Signal(t, y, held, kpi.target, band, kpi.threshold)

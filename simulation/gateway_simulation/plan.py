@@ -7,8 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from gateway_simulation import columns, instants, signals, solvers, timegrid, units, values
+from gateway_simulation import (
+    columns,
+    instants,
+    notices,
+    signals,
+    solvers,
+    timegrid,
+    units,
+    values,
+)
 from gateway_simulation.exceptions import (
     DuplicateNameError,
     TooMuchOutputError,
@@ -16,10 +26,14 @@ from gateway_simulation.exceptions import (
 )
 from gateway_simulation.kpis import Kpi, parse_kpis
 from gateway_simulation.model import Model, ModelDescription
+from gateway_simulation.notices import Notice
 from gateway_simulation.request import KpiRequest, SimulationRequest
 from gateway_simulation.run import CanonicalRun, Column, Signal, StartValue
 
 __all__ = ["CanonicalRun", "RunLimits", "plan"]
+
+_NEEDED: Final = "variables that KPIs need are recorded too"
+_HELD: Final = "inputs that end before the stop time are held from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +62,11 @@ def plan(model: Model, request: SimulationRequest, limits: RunLimits) -> Canonic
         description, request.input_signals, request.inputs_csv, shapes, limits.input_points
     )
     _check_overlap(start_values, inputs)
-    recorded, output_warnings = columns.requested(
+    recorded, output_notices = columns.requested(
         description, request.outputs, shapes, limits.outputs
     )
-    kpis, recorded, kpi_warnings = _kpis(description, request.kpis, recorded, limits)
+    kpis, recorded, kpi_notices = _kpis(description, request.kpis, recorded, limits)
+    told = (*output_notices, *kpi_notices, *_held(inputs, grid))
     in_steps = solving.mode == "co_simulation"
     run = CanonicalRun(
         model=model,
@@ -74,11 +89,10 @@ def plan(model: Model, request: SimulationRequest, limits: RunLimits) -> Canonic
         defaults_used=_defaults(request, grid, solving, in_steps=in_steps),
         warnings=(
             *solving.warnings,
-            *output_warnings,
-            *kpi_warnings,
+            *notices.warnings(told),
             *_end_warning(description, grid, in_steps=in_steps),
-            *_held_warnings(inputs, grid),
         ),
+        decided=notices.names(told),
     )
     _check_size(run, limits)
     return run
@@ -89,25 +103,26 @@ def _kpis(
     asked: Sequence[str | KpiRequest],
     recorded: tuple[Column, ...],
     limits: RunLimits,
-) -> tuple[tuple[Kpi, ...], tuple[Column, ...], tuple[str, ...]]:
-    """The KPIs, the columns with what they need, and warnings."""
+) -> tuple[tuple[Kpi, ...], tuple[Column, ...], tuple[Notice, ...]]:
+    """The KPIs, the columns with what they need, and notices."""
     if len(asked) > limits.kpis:
         msg = f"more than {limits.kpis} KPIs"
         raise TooMuchOutputError(msg, {"what": "kpis", "asked": len(asked), "limit": limits.kpis})
     known = columns.recordable(description, recorded)
-    kpis, warnings = parse_kpis(asked, known, [column.name for column in recorded])
+    kpis, found = parse_kpis(asked, known, [column.name for column in recorded])
     names = {column.name for column in recorded}
     needed = dict.fromkeys(kpi.variable for kpi in kpis if kpi.variable not in names)
     extra = [c for n in needed for c in columns.of_name(description, n, {}, limits.outputs)]
-    warnings += tuple(f"{c.name} is recorded too: a KPI needs it" for c in extra)
-    return kpis, (*recorded, *extra), warnings
+    if extra:
+        found += (Notice(_NEEDED, "recorded_for_kpis", tuple(c.name for c in extra)),)
+    return kpis, (*recorded, *extra), found
 
 
 def _check_overlap(start_values: Sequence[StartValue], inputs: Sequence[Signal]) -> None:
     both = {s.name for s in start_values} & {s.variable.name for s in inputs}
     if both:
         name = min(both)
-        msg = f"{name!r} has both a start value and an input signal"
+        msg = "a variable has both a start value and an input signal"
         raise DuplicateNameError(msg, {"name": name})
 
 
@@ -123,7 +138,7 @@ def _display_units(
             raise values.unknown(name, description)
         relative = variable.relative_quantity
         if units.convert(description, variable.unit, shown, relative=relative) is None:
-            msg = f"{name!r} can't be shown in {shown[:100]!r}"
+            msg = "the variable can't be shown in this unit"
             raise UnknownDisplayUnitError(
                 msg,
                 {
@@ -164,12 +179,13 @@ def _end_warning(
     return (f"the model takes only whole steps: the last point is at {last:g} s",)
 
 
-def _held_warnings(inputs: Sequence[Signal], grid: timegrid.TimeGrid) -> tuple[str, ...]:
-    return tuple(
-        f"input {signal.name} ends at {signal.time[-1]:g} s and is held from there"
+def _held(inputs: Sequence[Signal], grid: timegrid.TimeGrid) -> tuple[Notice, ...]:
+    held = tuple(
+        signal.name
         for signal in inputs
         if not signal.hold and len(signal.time) > 1 and signal.time[-1] < grid.stop
     )
+    return (Notice(_HELD, "held_inputs", held),) if held else ()
 
 
 def _check_size(run: CanonicalRun, limits: RunLimits) -> None:

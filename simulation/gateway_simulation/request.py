@@ -32,7 +32,7 @@ class InputSignal(BaseModel):
     interpolation: Literal["linear", "hold"] | None = Field(
         default=None,
         description="linear between points, or hold each value until the next point; "
-        "default: linear for continuous reals, hold for everything else",
+        "default: linear for continuous reals, else hold",
     )
 
 
@@ -129,7 +129,7 @@ class SimulationRequest(BaseModel):
     engine: str = Field(
         default="auto",
         max_length=20,
-        description="What runs the model: auto is the native core where it works, else FMPy",
+        description="auto: the native core where it works, else FMPy",
         json_schema_extra={"enum": ["auto", "native", "fmpy"]},
     )
     check_accuracy: bool = Field(

@@ -9,6 +9,7 @@ from gateway_simulation import instants
 from gateway_simulation.canonical import sha256_of
 from gateway_simulation.kpis import Kpi
 from gateway_simulation.model import Kind, Model, Scalar, Variable
+from gateway_simulation.notices import Names
 
 SolverName = Literal["cvode", "euler", "rk4"]
 Engine = Literal["native", "fmpy"]
@@ -56,7 +57,8 @@ class CanonicalRun:
 
     `outputs` names the columns of the result, elements of arrays one by one (`x[1,2]`), in order.
     `solver` and `step_size` are None for Co-Simulation, `communication_step` for Model Exchange.
-    `shapes` holds the shapes that structural parameters change.
+    `shapes` holds the shapes that structural parameters change, `decided` the names that warnings
+    are about.
     """
 
     model: Model
@@ -78,6 +80,7 @@ class CanonicalRun:
     display_units: tuple[tuple[str, str], ...]
     defaults_used: tuple[str, ...]
     warnings: tuple[str, ...]
+    decided: Names = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -141,6 +144,7 @@ class CanonicalRun:
         }
         shown: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         shown["defaults_used"] = list(self.defaults_used)
+        shown |= {about: list(names) for about, names in self.decided}
         return shown
 
     @property

@@ -23,6 +23,7 @@ from gateway_simulation.request import InputSignal
 from gateway_simulation.run import Column, Signal
 from gateway_simulation.values import checked
 
+_CSV: Final = "inputs_csv"
 _TIME_NAMES: Final = ("time", "t")
 _WORDS: Final = {"true": True, "false": False}
 
@@ -59,7 +60,7 @@ def input_signals(
     for one in asked:
         signal = _signal(one, _target(description, one.name, shapes))
         if signal.name in found:
-            msg = f"input {signal.name!r} is given twice"
+            msg = "an input is given twice"
             raise DuplicateNameError(msg, {"name": signal.name})
         found[signal.name] = signal
     return tuple(found.values())
@@ -71,13 +72,13 @@ def _target(
     """The input, or the element of an input array, that `name` is."""
     variable = description.variable(name)
     if variable is not None and variable.type not in NUMERIC_TYPES:
-        msg = f"{name!r} is of type {variable.type}, which takes no signal"
+        msg = f"variables of type {variable.type} take no signal"
         raise NotSettableError(msg, {"name": name, "type": variable.type})
     columns = of_name(description, name, shapes, most=100_000)
     variable = columns[0].variable
     tunable = variable.causality == "parameter" and variable.variability == "tunable"
     if variable.causality != "input" and not tunable:
-        msg = f"{name!r} is no input"
+        msg = "the variable is no input"
         inputs = [v.name for v in description.variables if v.causality == "input"]
         raise NotSettableError(
             msg,
@@ -89,7 +90,7 @@ def _target(
             },
         )
     if len(columns) != 1:
-        raise _invalid(name, f"is an array: give its elements one by one, as {columns[0].name}")
+        raise _invalid(name, "is an array: give its elements one by one, as name[1]")
     return columns[0]
 
 
@@ -125,22 +126,19 @@ def _from_csv(text: str, most: int) -> list[_Asked]:
     try:
         header = [name.strip() for name in next(rows, [])]
         if len(header) < 2 or header[0].lower() not in _TIME_NAMES:  # noqa: PLR2004
-            msg = "inputs_csv"
-            raise _invalid(msg, "needs a header line: time, then input names")
+            raise _invalid(_CSV, "needs a header line: time, then input names")
         table: list[list[object]] = []
         for number, row in enumerate(rows, start=2):
             if not row or not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
-                msg = "inputs_csv"
-                raise _invalid(msg, f"has a line of {len(row)} cells", number)
+                raise _invalid(_CSV, f"has a line of {len(row)} cells", number)
             table.append([_cell(cell, number) for cell in row])
             if len(table) * (len(header) - 1) > most:
                 msg = f"more than {most} input points"
                 raise TooMuchOutputError(msg, {"what": "input_points", "limit": most})
     except csv.Error as error:
-        msg_0 = "inputs_csv"
-        raise _invalid(msg_0, f"is no CSV: {error}") from error
+        raise _invalid(_CSV, "is no CSV") from error
     columns = list(zip(*table, strict=True)) or [()] * len(header)
     time = [float(t) if isinstance(t, (int, float)) else math.nan for t in columns[0]]
     return [_Asked(n, time, v, None) for n, v in zip(header[1:], columns[1:], strict=True)]
@@ -153,12 +151,11 @@ def _cell(text: str, line: int) -> float | bool:
     try:
         return float(word)
     except ValueError:
-        msg = "inputs_csv"
-        raise _invalid(msg, "has a cell that is no number", line) from None
+        raise _invalid(_CSV, "has a cell that is no number", line) from None
 
 
 def _invalid(name: str, reason: str, position: int | None = None) -> InvalidInputSignalError:
     details: dict[str, object] = {"name": name[:200], "reason": reason}
     if position is not None:
         details["position"] = position
-    return InvalidInputSignalError(f"input {name[:200]!r} {reason}", details)
+    return InvalidInputSignalError(f"an input signal {reason}", details)

@@ -85,7 +85,7 @@ def _engine(asked: str) -> tuple[Engine, tuple[str, ...]]:
     for engine in available:
         if engine == asked:
             return engine, ()
-    msg = f"engine {asked!r} is not part of this installation"
+    msg = "this engine is not part of this installation"
     raise UnavailableEngineError(msg, {"engine": asked, "available": list(available)})
 
 

@@ -109,8 +109,10 @@ def _shapes(
             )
         )
         if math.prod(shape) > _ELEMENTS:
-            msg = f"array {variable.name!r} would have more than {_ELEMENTS} elements"
-            raise TooMuchOutputError(msg, {"what": "array elements", "limit": _ELEMENTS})
+            msg = f"an array would have more than {_ELEMENTS} elements"
+            raise TooMuchOutputError(
+                msg, {"name": variable.name, "what": "array elements", "limit": _ELEMENTS}
+            )
         changed[variable.name] = shape
     return changed
 
@@ -199,7 +201,7 @@ def _out_of_range(
     variable: Variable, value: float, low: float | None, high: float | None
 ) -> OutOfRangeError:
     return OutOfRangeError(
-        f"{plain(value)} is outside the range of {variable.name!r}",
+        f"{plain(value)} is outside the variable's range",
         {"name": variable.name, "value": plain(value), "min": plain(low), "max": plain(high)},
     )
 
@@ -208,12 +210,12 @@ def _wrong_type(variable: Variable, expected: str) -> WrongTypeError:
     details: dict[str, object] = {"name": variable.name, "expected": expected}
     if variable.items:
         details["items"] = dict(variable.items[:50])
-    return WrongTypeError(f"{variable.name!r} takes {expected}", details)
+    return WrongTypeError(f"the variable takes {expected}", details)
 
 
 def _not_settable(variable: Variable, reason: str) -> NotSettableError:
     return NotSettableError(
-        f"{variable.name!r} {reason}",
+        f"the variable {reason}",
         {
             "name": variable.name,
             "causality": variable.causality,

@@ -196,7 +196,8 @@ def test_a_string_output_is_refused_not_dropped(model_that: ModelThat, planned: 
     assert caught.value.details == {"name": "message", "type": "string"}
     run = planned(model_that("has_text"))
     assert run.outputs == ("y", "T")
-    assert any("message" in warning for warning in run.warnings)
+    assert run.resolved["not_recorded"] == ["message"]
+    assert any("resolved.not_recorded" in warning for warning in run.warnings)
 
 
 @pytest.fixture

@@ -164,9 +164,9 @@ def test_names_are_split_by_the_longest_statistic(
 
 
 def test_y_means_the_first_output_where_nothing_is_called_so() -> None:
-    (kpi,), warnings = parse_kpis(["y_max"], ["h", "v"], ["v", "h"])
+    (kpi,), notices = parse_kpis(["y_max"], ["h", "v"], ["v", "h"])
     assert (kpi.name, kpi.variable) == ("y_max", "v")
-    assert "y means v" in warnings[0]
+    assert (notices[0].about, notices[0].names) == ("y", ("v",))
     (own,), none = parse_kpis(["y_max"], ["h", "y"], ["h"])
     assert (own.variable, none) == ("y", ())
 

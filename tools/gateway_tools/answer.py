@@ -15,6 +15,7 @@ from gateway_simulation.summary import downsample, summarise
 from gateway_simulation.trajectory import Trajectory
 from gateway_simulation.units import displayed
 from gateway_tools.context import Context
+from gateway_tools.untrusted import Answer, Untrusted
 
 SHOWN_OUTPUTS: Final = 12
 SHOWN_EVENTS: Final = 20
@@ -40,7 +41,7 @@ class OutputView(BaseModel):
     max_at: float
 
 
-class SimulateOutput(BaseModel):
+class SimulateOutput(Answer):
     """What a run showed, what made it, and where the rest is."""
 
     result_id: str
@@ -52,15 +53,19 @@ class SimulateOutput(BaseModel):
         description="What computed it: name, version, solver, SUNDIALS, libc, sandbox"
     )
     model_sha256: str
-    resolved: dict[str, Any] = Field(description="What was decided for you")
+    resolved: Untrusted[dict[str, Any]] = Field(description="What was decided for you")
     solver_statistics: dict[str, int]
     wall_ms: float
-    kpis: dict[str, KpiView]
-    outputs: dict[str, OutputView] = Field(description="The first outputs, in a line each")
+    kpis: Untrusted[dict[str, KpiView]]
+    outputs: Untrusted[dict[str, OutputView]] = Field(
+        description="The first outputs, in a line each"
+    )
     omitted: int = Field(default=0, description="How many more outputs there are")
-    series: dict[str, list[float]] | None = Field(default=None, description="Points, if asked for")
+    series: Untrusted[dict[str, list[float]] | None] = Field(
+        default=None, description="Points, if asked for"
+    )
     events: list[float] = Field(description="Times of events [s], the first ones")
-    accuracy: dict[str, float | None] | None = Field(
+    accuracy: Untrusted[dict[str, float | None] | None] = Field(
         default=None, description="Difference of each KPI to a finer run, if asked for"
     )
     warnings: list[str]

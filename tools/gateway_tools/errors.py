@@ -21,6 +21,7 @@ from gateway_runs import exceptions as runs
 from gateway_simulation import exceptions as simulation
 from gateway_storage.blobs import BlobNotFoundError
 from gateway_tools import exceptions as tools
+from gateway_tools.untrusted import DETAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +352,7 @@ class Problem:
         }
         if self.failure.code == "payment_required":
             return {**common, **self.details}
-        return {**common, "details": self.details}
+        return {**common, "untrusted": [DETAILS], DETAILS: self.details}
 
 
 def failure_of(error: BaseException) -> Failure:

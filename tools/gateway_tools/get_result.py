@@ -14,6 +14,7 @@ from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import links, series
 from gateway_tools.context import Context
 from gateway_tools.tool import Answered, File, Tool
+from gateway_tools.untrusted import Answer, Untrusted
 
 NAME: Final = "get_result"
 DESCRIPTION: Final = """\
@@ -47,15 +48,15 @@ class ResultInput(BaseModel):
     )
 
 
-class ResultOutput(BaseModel):
+class ResultOutput(Answer):
     """A slice of a result."""
 
     result_id: str
     fmu_id: str
     request_sha256: str
     rows: int = Field(description="Points in the window before thinning")
-    units: dict[str, str | None]
-    series: dict[str, list[float]] | None = Field(
+    units: Untrusted[dict[str, str | None]]
+    series: Untrusted[dict[str, list[float]] | None] = Field(
         description="time [s] and the variables; null where a file was asked for"
     )
     events: list[float]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_tools.context import Context
 from gateway_tools.paging import page
+from gateway_tools.untrusted import Answer, Untrusted
 
 
 class UploadsInput(BaseModel):
@@ -30,10 +31,10 @@ class UploadView(BaseModel):
     created_at: datetime
 
 
-class UploadsOutput(BaseModel):
+class UploadsOutput(Answer):
     """Uploads, newest first."""
 
-    models: list[UploadView]
+    models: Untrusted[list[UploadView]]
     next_cursor: str | None
 
 

@@ -19,6 +19,7 @@ from gateway_tools.exceptions import (
     PathNotReadableError,
 )
 from gateway_tools.tool import Tool
+from gateway_tools.untrusted import Answer, Untrusted
 from gateway_tools.variables import VariableView, views
 
 NAME: Final = "upload_fmu"
@@ -26,9 +27,10 @@ DESCRIPTION: Final = """\
 Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary). It is checked, stored once and visible to
 your account only; free. Give content_base64 for small files, path when the gateway runs on this
 machine (stdio), or nothing: then you get a one-time upload address and a curl line that sends a
-file there. Returns the id to simulate with, kinds, platforms, inputs, outputs and parameters, and
-warnings. Sending the same file again gives the same id. Example: {"path": "pump.fmu"}."""
+file there. Returns the id to simulate with, variables and warnings. Sending the same file again
+gives the same id. Example: {"path": "pump.fmu"}."""
 SHOWN_VARIABLES: Final = 24
+SHOWN_LIBRARIES: Final = 50
 
 
 class UploadInput(BaseModel):
@@ -40,22 +42,27 @@ class UploadInput(BaseModel):
     path: str | None = Field(default=None, description="A file on this machine; stdio only")
 
 
-class UploadOutput(BaseModel):
+class UploadOutput(Answer):
     """The stored model, or where to send it."""
 
     id: str | None = Field(description="Model id for quote, simulate and describe_model")
     already_known: bool = Field(default=False, description="This account had sent it before")
     sha256: str | None = None
-    model_name: str | None = None
+    model_name: Untrusted[str | None] = None
     fmi_version: str | None = None
-    guid: str | None = None
-    description: str | None = None
-    generation_tool: str | None = None
-    kinds: list[str] = []
-    platforms: list[str] = []
-    variables: list[VariableView] = Field(default=[], description="Inputs, outputs, parameters")
+    guid: Untrusted[str | None] = None
+    description: Untrusted[str | None] = None
+    generation_tool: Untrusted[str | None] = None
+    kinds: list[str] = Field(default=[])
+    platforms: list[str] = Field(default=[])
+    variables: Untrusted[list[VariableView]] = Field(
+        default=[], description="Inputs, outputs, parameters"
+    )
     variables_omitted: int = 0
-    missing_libraries: list[str] = Field(
+    problems: Untrusted[list[str]] = Field(
+        default=[], description="What its description breaks of the standard"
+    )
+    missing_libraries: Untrusted[list[str]] = Field(
         default=[], description="Shared libraries it needs and this gateway lacks: it won't run"
     )
     resets: bool | None = Field(
@@ -63,7 +70,7 @@ class UploadOutput(BaseModel):
         description="Whether fmiReset was seen to restore it; where not, every run of a study gets "
         "a fresh instance",
     )
-    warnings: list[str] = []
+    warnings: list[str] = Field(default=[])
     upload_url: str | None = Field(default=None, description="PUT the file here, once")
     upload_expires_at: datetime | None = None
     next_steps: list[str]
@@ -102,7 +109,8 @@ def _stored(added: Added, trial: Trial) -> UploadOutput:
         platforms=list(description.platforms),
         variables=views(outside[:SHOWN_VARIABLES]),
         variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
-        missing_libraries=list(added.missing_libraries),
+        problems=list(added.problems),
+        missing_libraries=list(added.missing_libraries[:SHOWN_LIBRARIES]),
         resets=trial.resets,
         warnings=[*added.warnings, *_failure(trial)],
         next_steps=[f'Run it: simulate {{"fmu_id": "{model.id}"}}', "See more: describe_model"],

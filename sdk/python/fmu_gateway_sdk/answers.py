@@ -116,6 +116,7 @@ class Fmu(Answer):
     platforms: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
     warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
