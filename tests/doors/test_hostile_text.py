@@ -132,6 +132,8 @@ def test_a_failure_quotes_the_model_in_its_details_alone(free: Door, model: str,
     answer = free.call("simulate", run(model, **FAULTS[code]))
     assert answer.code == code
     assert places(answer.body) == {"details"}
+    if code == "model_failed":
+        assert any(orders.order("log") in line for line in answer.body["details"]["log"])
 
 
 def test_a_payment_requirement_holds_no_text_of_the_model(paid: Door) -> None:

@@ -92,7 +92,7 @@ def fmu_that_lacks_a_library() -> bytes:
         soname = f"-Wl,-soname,{order('library')}"
         subprocess.run(["cc", "-shared", "-x", "c", "/dev/null", soname, "-o", library], check=True)
         sources = [_HERE / "orders.c", _HERE / "base.c"]
-        needed = ["-Wl,--no-as-needed", library]
+        needed = ("-Wl,--no-as-needed", str(library))
         subprocess.run(
             ["cc", "-shared", "-fPIC", "-w", *sources, *needed, "-o", target], check=True
         )

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet as pq  # type: ignore[import-untyped]
 from sqlalchemy import text
 
 from gateway_runs import records
@@ -187,3 +189,35 @@ def test_any_name_can_be_plotted(name: str) -> None:
         units={name: "$unit"},
     )
     assert plot(one, name, "png").startswith(b"\x89PNG")
+
+
+def test_a_heading_of_a_csv_is_no_formula_and_other_forms_keep_the_name() -> None:
+    names = ("=cmd|' /C calc'!A0", "+1", "-x", "@SUM(A1)", "der(x)", "'a b'")
+    numbers = Trajectory(np.array([0.0]), names, np.zeros((1, 6)), dict.fromkeys(names))
+    heading = next(std_csv.reader(io.StringIO(csv(numbers).decode())))
+    assert heading == ["time", "'=cmd|' /C calc'!A0", "'+1", "'-x", "'@SUM(A1)", "der(x)", "'a b'"]
+    assert Trajectory.from_table(pq.read_table(io.BytesIO(parquet(numbers)))).names == names
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$x$",
+        r"$\frac{",
+        r"\$x$",
+        "a$b",
+        "--><script>",
+        "温度",
+        "_hidden",
+        "x" * 1000,
+        "]]>",
+        "&lt;",
+    ],
+)
+def test_a_plot_shows_any_name_as_it_is_written(name: str, form: Literal["png", "svg"]) -> None:
+    numbers = Trajectory(np.array([0.0, 1.0]), (name,), np.zeros((2, 1)), {name: name})
+    drawn = plot(numbers, name, form)
+    if form == "svg":
+        assert b"<script" not in drawn
+        assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314  ours
