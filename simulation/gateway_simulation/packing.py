@@ -76,7 +76,7 @@ def checked(data: bytes, limits: Limits) -> Iterator[zipfile.ZipFile]:
         msg = "the bytes are not a zip archive"
         raise NotAnArchiveError(msg) from error
     with archive:
-        _check_sizes(archive.infolist(), limits)
+        _check_sizes(archive.infolist(), len(data), limits)
         _check_names(archive.infolist())
         for entry in archive.infolist():
             _check_entry(entry)
@@ -120,7 +120,7 @@ def _check_directory_size(data: bytes, limits: Limits) -> None:
         raise ArchiveBombError(msg, {"limit": limits.entries})
 
 
-def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
+def _check_sizes(entries: list[zipfile.ZipInfo], size: int, limits: Limits) -> None:
     if len(entries) > limits.entries:
         msg = f"the archive has {len(entries)} entries, {limits.entries} are allowed"
         raise ArchiveBombError(
@@ -129,16 +129,19 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         )
     unpacked = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
+    if packed > size:
+        msg = "entries of the archive lie over each other"
+        raise UnsafeArchiveError(msg)
     if unpacked > limits.unpacked_bytes:
         msg = f"the archive unpacks to more than {limits.unpacked_bytes} bytes"
         raise ArchiveBombError(
             msg,
             {"unpacked_bytes": unpacked, "limit": limits.unpacked_bytes},
         )
-    for name, size, small in [("", unpacked, packed)] + [
+    for name, large, small in [("", unpacked, packed)] + [
         (entry.filename, entry.file_size, entry.compress_size) for entry in entries
     ]:
-        if size > _HARMLESS_BYTES and size > limits.ratio * max(small, 1):
+        if large > _HARMLESS_BYTES and large > limits.ratio * max(small, 1):
             msg = f"the archive unpacks to more than {limits.ratio} times its size"
             raise ArchiveBombError(
                 msg,

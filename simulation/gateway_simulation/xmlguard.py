@@ -91,6 +91,7 @@ class _Scan:
             self._root(name, attributes)
         if "valueReference" in attributes and "name" in attributes:
             self._variable = attributes["name"]
+        if name == "Alias" or ("valueReference" in attributes and "name" in attributes):
             self._variables += 1
             _bound("variables", self._variables, _VARIABLES)
         if name.startswith("UInt") and "name" in attributes:

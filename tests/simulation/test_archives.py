@@ -235,7 +235,8 @@ def test_a_model_that_needs_its_tool_is_refused() -> None:
 def test_a_description_that_breaks_the_schema_is_taken_with_a_warning() -> None:
     xml = GOOD_XML.replace('modelName="driven"', 'modelName="driven" invented="1"')
     inspection = inspect(compiled.archive(xml, compiled.binary("driven"), "driven"), LIMITS)
-    assert any("invented" in warning for warning in inspection.warnings)
+    assert any("invented" in problem for problem in inspection.problems)
+    assert any("see problems" in warning for warning in inspection.warnings)
 
 
 def test_descriptions_keep_what_running_needs(references: Path) -> None:
@@ -332,7 +333,7 @@ def test_missing_system_libraries_are_named() -> None:
     data = compiled.archive(compiled.description("noisy"), binary, "noisy")
     inspection = inspect(data, LIMITS)
     assert inspection.missing_libraries == ("libq.so.6",)
-    assert any("libq.so.6" in warning for warning in inspection.warnings)
+    assert any("see missing_libraries" in warning for warning in inspection.warnings)
 
 
 def test_metadata_of_another_version_is_not_read() -> None:
