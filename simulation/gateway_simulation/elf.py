@@ -36,21 +36,28 @@ def needed(binary: bytes, platform: str) -> tuple[str, ...]:
     """
     try:
         return _needed(binary, platform)
-    except (struct.error, UnicodeDecodeError) as error:
+    except (struct.error, UnicodeDecodeError, OverflowError) as error:
         msg = "a damaged ELF file"
         raise ValueError(msg) from error
 
 
 def missing(libraries: tuple[str, ...], shipped: frozenset[str]) -> tuple[str, ...]:
-    """Those of `libraries` that neither this system nor the model's own folder has, as text."""
+    """Those of `libraries` that neither this system nor the model's own folder has, as text.
+
+    One that is named by a path is only looked for in the model's folder: a stranger's path says
+    nothing here, nor may it ask which files this machine has.
+    """
     cache = _CACHE.read_bytes() if _CACHE.is_file() else b""
     return tuple(
         readable(name, _LINE)
         for name in libraries
-        if name not in shipped
-        and name.encode() + b"\0" not in cache
-        and not any((folder / name).exists() for folder in _FOLDERS)
+        if name.rpartition("/")[2] not in shipped
+        and ("/" in name or not _on_this_system(name, cache))
     )
+
+
+def _on_this_system(name: str, cache: bytes) -> bool:
+    return name.encode() + b"\0" in cache or any((folder / name).exists() for folder in _FOLDERS)
 
 
 def _needed(binary: bytes, platform: str) -> tuple[str, ...]:

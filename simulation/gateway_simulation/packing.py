@@ -77,9 +77,9 @@ def checked(data: bytes, limits: Limits) -> Iterator[zipfile.ZipFile]:
         raise NotAnArchiveError(msg) from error
     with archive:
         _check_sizes(archive.infolist(), len(data), limits)
-        _check_names(archive.infolist())
         for entry in archive.infolist():
             _check_entry(entry)
+        _check_names(archive.infolist())
         yield archive
 
 
@@ -150,7 +150,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo], size: int, limits: Limits) -> N
 
 
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
-    """Each path once, and no file where another entry needs a folder."""
+    """Each path once, and no file where another entry needs a folder; names are short by now."""
     for entry in entries:
         if not entry.filename:  # which is cut at the first NUL
             raise _unsafe("has a name that is empty", entry)  # noqa: EM101, TRY003

@@ -14,8 +14,8 @@ from fmus import compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway_simulation import elf, metadata, platforms
 from gateway_simulation import exceptions as e
-from gateway_simulation import metadata, platforms
 from gateway_simulation.archive import Limits, extract, inspect, load
 
 pytestmark = pytest.mark.skipif(not compiled.available(), reason="no C compiler")
@@ -334,6 +334,14 @@ def test_missing_system_libraries_are_named() -> None:
     inspection = inspect(data, LIMITS)
     assert inspection.missing_libraries == ("libq.so.6",)
     assert any("see missing_libraries" in warning for warning in inspection.warnings)
+
+
+def test_no_binary_can_ask_which_files_this_machine_has() -> None:
+    assert elf.missing(("/etc/passwd", "../../etc/passwd"), frozenset()) == (
+        "/etc/passwd",
+        "../../etc/passwd",
+    )
+    assert elf.missing(("$ORIGIN/libown.so", "libc.so.6"), frozenset({"libown.so"})) == ()
 
 
 def test_metadata_of_another_version_is_not_read() -> None:
