@@ -41,7 +41,7 @@ def test_a_damaged_fmu_is_answered(http: httpx.Client, data: bytes) -> None:
 
 
 @pytest.mark.fuzz
-@settings(max_examples=2_000, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=500, deadline=None, suppress_health_check=SHARED)
 @given(data=uploads())
 def test_a_damaged_fmu_is_answered_at_length(http: httpx.Client, data: bytes) -> None:
     sent(http, data)
