@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_tools.errors import Failure, problem
+from gateway_tools.errors import Problem, problem
 
 
 class Unbroken:
@@ -35,19 +35,22 @@ class Unbroken:
 
 def respond(error: Exception) -> JSONResponse:
     """The answer for `error`."""
-    body, failure = document(error)
+    body, told = document(error)
     headers = {}
-    if failure.retry_after_s is not None:
-        headers["Retry-After"] = str(failure.retry_after_s)
-    if failure.status == 401:  # noqa: PLR2004
+    if told.retry_after_s is not None:
+        headers["Retry-After"] = str(told.retry_after_s)
+    if told.failure.status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
-        body, status_code=failure.status, headers=headers, media_type="application/problem+json"
+        body,
+        status_code=told.failure.status,
+        headers=headers,
+        media_type="application/problem+json",
     )
 
 
-def document(error: BaseException) -> tuple[dict[str, Any], Failure]:
-    """The problem as RFC 9457 has it, and the failure behind it."""
+def document(error: BaseException) -> tuple[dict[str, Any], Problem]:
+    """The problem as RFC 9457 has it, and as the tools tell it."""
     told = problem(error)
     failure = told.failure
     return {
@@ -56,4 +59,4 @@ def document(error: BaseException) -> tuple[dict[str, Any], Failure]:
         "status": failure.status,
         "detail": told.message,
         **told.body,
-    }, failure
+    }, told

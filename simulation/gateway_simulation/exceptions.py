@@ -250,7 +250,11 @@ class EngineFailedError(RunError):
 
 
 class BusyError(RunError):
-    """No core came free in time, or too many wait for one already. `details`: retry_after_s."""
+    """No core came free in time, or too many wait for one already.
+
+    `details`: bound (account: too many of its own wait; gateway: of all; wait: it waited in vain),
+    limit (of runs, or of seconds), and retry_after_s, how long a run asked for now would wait.
+    """
 
 
 class RunnerLostError(RunError):

@@ -11,9 +11,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -26,7 +25,6 @@ import numpy as np
 
 from gateway_simulation import layout, native, order
 from gateway_simulation.exceptions import (
-    BusyError,
     RunError,
     RunnerLostError,
     RunTimeoutError,
@@ -35,6 +33,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.launch import order_for
 from gateway_simulation.layout import Tier
 from gateway_simulation.outcome import Evidence, Outcome
+from gateway_simulation.pool import Pool
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
@@ -43,7 +42,6 @@ from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
 _FINER: Final = 0.1
-_MOST_WAITING: Final = 32
 _WORTH_A_CORE: Final = 100
 """Runs of a batch from which another process pays."""
 _UNCHANGED: Final = (
@@ -78,9 +76,7 @@ class Simulator:
     ) -> None:
         self._wanted = sandbox
         self._bounds = _Bounds(timeout_s, memory_mb)
-        self._slots = threading.BoundedSemaphore(concurrency or os.cpu_count() or 1)
-        self._queue = threading.Lock()
-        self._waiting = 0
+        self._pool = Pool(concurrency or os.cpu_count() or 1, timeout_s)
         self._lock = threading.Lock()
         self._workers: dict[Engine, Worker] = {}
         self._closed = False
@@ -103,19 +99,20 @@ class Simulator:
         """Start the worker ahead of the first run, which then needn't wait for it."""
         self._current_worker(available_engines()[0])
 
-    def run(self, run: CanonicalRun) -> Trajectory:
+    def run(self, run: CanonicalRun, turn: str = "") -> Trajectory:
         """The trajectory of `run`, and of its finer twin where that is asked for.
 
-        Raises RunError: each way to fail has its class, BusyError where no core came free. With
-        `check_accuracy` both runs share the time that one may take.
+        `turn` names whose turn it is: cores go round among all who wait for one. Raises RunError:
+        each way to fail has its class, BusyError where no core came free. With `check_accuracy`
+        both runs share the time that one may take.
         """
-        (found,) = self.run_all([run])
+        (found,) = self.run_all([run], turn=turn)
         if isinstance(found, RunError):
             raise found
         return found
 
     def run_all(
-        self, runs: Sequence[CanonicalRun], timeout_s: float | None = None
+        self, runs: Sequence[CanonicalRun], timeout_s: float | None = None, turn: str = ""
     ) -> list[Trajectory | RunError]:
         """What `run` would answer or raise for each of `runs`, bit for bit, but much quicker.
 
@@ -126,11 +123,11 @@ class Simulator:
         """
         _check_alike(runs)
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
-        with self._slot():
+        with self._pool.core(turn):
             deadline = time.monotonic() + patience
-            found = self._spread(deadline, runs)
+            found = self._spread(deadline, runs, turn)
             if runs and runs[0].check_accuracy:
-                finest = self._spread(deadline, [finer(run) for run in runs])
+                finest = self._spread(deadline, [finer(run) for run in runs], turn)
                 found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
             return found
 
@@ -142,32 +139,11 @@ class Simulator:
         for worker in workers:
             worker.close()
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """One of the cores, waited for in a queue of bounded length and time."""
-        if not self._slots.acquire(blocking=False) and not self._wait():
-            msg = "too many runs at once"
-            retry_after_s = max(1, math.ceil(self._bounds.timeout_s))
-            raise BusyError(msg, {"retry_after_s": retry_after_s})
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-    def _wait(self) -> bool:
-        with self._queue:
-            if self._waiting >= _MOST_WAITING:
-                return False
-            self._waiting += 1
-        try:
-            return self._slots.acquire(timeout=self._bounds.timeout_s)
-        finally:
-            with self._queue:
-                self._waiting -= 1
-
-    def _spread(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
+    def _spread(
+        self, deadline: float, runs: Sequence[CanonicalRun], turn: str
+    ) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, on each core that nobody waits for."""
-        with self._spare_cores(len(runs) // _WORTH_A_CORE) as spare:
+        with self._pool.spare_cores(turn, len(runs) // _WORTH_A_CORE) as spare:
             if not spare:
                 return self._until(deadline, runs)
             size = math.ceil(len(runs) / (1 + spare))
@@ -175,18 +151,6 @@ class Simulator:
             with ThreadPoolExecutor(len(parts)) as pool:
                 found = pool.map(partial(self._until, deadline), parts)
                 return list(chain.from_iterable(found))
-
-    @contextmanager
-    def _spare_cores(self, most: int) -> Iterator[int]:
-        """Up to `most` cores that are free at this moment; none where somebody waits for one."""
-        taken = 0
-        while taken < most and not self._waiting and self._slots.acquire(blocking=False):
-            taken += 1
-        try:
-            yield taken
-        finally:
-            for _ in range(taken):
-                self._slots.release()
 
     def _until(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, process after process, as far as the time lasts."""

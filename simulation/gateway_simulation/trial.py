@@ -32,17 +32,17 @@ class Trial:
     failure: str | None
 
 
-def tried(simulator: Simulator, model: Model) -> Trial:
+def tried(simulator: Simulator, model: Model, turn: str = "") -> Trial:
     """The model's trial, made when it is first asked for and kept beside its files.
 
-    Raises BusyError where no core came free.
+    `turn` is whose turn its runs take. Raises BusyError where no core came free.
     """
     place = _place(model.folder)
     try:
         return Trial(**json.loads(place.read_bytes()))
     except (OSError, ValueError, TypeError):
         pass
-    trials = [_try(simulator, model, kind) for kind in model.description.kinds]
+    trials = [_try(simulator, model, kind, turn) for kind in model.description.kinds]
     failure = next((trial.failure for trial in trials if trial.failure), None)
     found = Trial(all(trial.resets for trial in trials), failure)
     place.write_text(json.dumps({"resets": found.resets, "failure": found.failure}))
@@ -53,14 +53,14 @@ def _place(folder: Path) -> Path:
     return folder / "trial.json"
 
 
-def _try(simulator: Simulator, model: Model, kind: Kind) -> Trial:
+def _try(simulator: Simulator, model: Model, kind: Kind, turn: str) -> Trial:
     request = SimulationRequest(fmu_id=model.id, mode=kind)
     try:
         run = plan(replace(model, resets=True), request, RunLimits())
     except RequestError as error:
         return Trial(resets=False, failure=str(error))
     short = replace(run, stop_time=min(run.stop_time, run.start_time + _STEPS * run.step))
-    first, second = simulator.run_all([short, short], _TIMEOUT_S)
+    first, second = simulator.run_all([short, short], _TIMEOUT_S, turn)
     if isinstance(first, RunError):
         return Trial(resets=False, failure=str(first))
     return Trial(resets=_same(first, second), failure=None)

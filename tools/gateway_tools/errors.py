@@ -224,7 +224,10 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     simulation.InvalidResultError: Failure("invalid_result", 422, _MODEL),
     simulation.BusyError: Failure(
-        "busy", 429, "Nothing was charged; repeat the call in a moment.", retry_after_s=5
+        "busy",
+        429,
+        "Nothing was charged; repeat the call after details.retry_after_s seconds, with fewer at "
+        "once where details.bound is account.",
     ),
     simulation.ForbiddenCallError: Failure("forbidden_system_call", 422, _MODEL),
     simulation.SandboxUnavailableError: Failure(
@@ -341,6 +344,12 @@ class Problem:
     failure: Failure
     message: str
     details: dict[str, Any]
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """When to come again, where that helps: as this very failure says, else as its kind."""
+        told = self.details.get("retry_after_s")
+        return told if isinstance(told, int) else self.failure.retry_after_s
 
     @property
     def body(self) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def _begin(
 def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prepared]:
     """The trajectory, and itself ready to be kept; on any failure the payment is given back."""
     try:
-        trajectory = context.gateway.simulator.run(plan.run)
+        trajectory = context.gateway.simulator.run(plan.run, context.account_id)
         prepared = context.gateway.results.prepare(run_id, trajectory)
     except BaseException as error:
         _fail(context, run_id, error)

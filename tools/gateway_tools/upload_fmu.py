@@ -90,7 +90,8 @@ def handle(context: Context, request: UploadInput) -> UploadOutput:
 def upload(context: Context, data: bytes) -> UploadOutput:
     """Check and store an FMU for the caller's account."""
     added = context.gateway.models.add(context.account_id, data, context.now)
-    return _stored(added, tried(context.gateway.simulator, added.model))
+    trial = tried(context.gateway.simulator, added.model, context.account_id)
+    return _stored(added, trial)
 
 
 def _stored(added: Added, trial: Trial) -> UploadOutput:
