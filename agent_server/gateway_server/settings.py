@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
     gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
 
-    memory_limit: int = Field(default=512, ge=64, description="Memory of one simulation [MB]")
+    memory_limit: int = Field(
+        default=512, ge=64, description="Memory of one simulation [MB]; as many run as there are cores"
+    )
     sandbox_override: Annotated[Literal["development"] | None, BeforeValidator(_absent)] = Field(
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
     )

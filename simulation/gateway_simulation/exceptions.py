@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from gateway_simulation.usage import Usage
+
 
 class SimulationError(Exception):
     """Base of everything this package raises on purpose."""
@@ -158,7 +160,9 @@ class DuplicateNameError(RequestError):
 
 
 class RunError(SimulationError):
-    """The run failed. Base of all reasons."""
+    """The run failed. Base of all reasons. `usage` is what it took, where a process was begun."""
+
+    usage: Usage | None = None
 
 
 class RunTimeoutError(RunError):

@@ -286,6 +286,7 @@ ENDING: Final = _record(
     ("timed_out", "I", "it was ended at its deadline"),
     ("unused", "I", ""),
     ("peak_bytes", "Q", "of memory"),
+    ("cpu", "d", "processor time of all its threads, s"),
 )
 """What a zygote answers, once."""
 

@@ -53,6 +53,7 @@ class Evidence:
     exit_status: int | None
     timed_out: bool
     peak_bytes: int
+    cpu_s: float
     timeout_s: float
     memory_mb: int
 

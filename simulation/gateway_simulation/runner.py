@@ -38,6 +38,7 @@ from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
 from gateway_simulation.trajectory import Trajectory
+from gateway_simulation.usage import Usage
 from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
@@ -187,7 +188,8 @@ class Simulator:
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
-            return [_outcome(outcome, i, wall_ms / count, provenance) for i in range(count)]
+            usage = _usage(evidence, wall_ms, worker.tier, count)
+            return [_outcome(outcome, i, usage, provenance) for i in range(count)]
 
     def _await(
         self,
@@ -260,8 +262,19 @@ def _evidence(told: dict[str, Any], bounds: _Bounds) -> Evidence:
         exit_status=told["exit_status"] if told["exit_status"] >= 0 else None,
         timed_out=bool(told["timed_out"]),
         peak_bytes=told["peak_bytes"],
+        cpu_s=told["cpu"],
         timeout_s=bounds.timeout_s,
         memory_mb=bounds.memory_mb,
+    )
+
+
+def _usage(evidence: Evidence, wall_ms: float, tier: Tier, runs: int) -> Usage:
+    """What each of some `runs` took that shared a process."""
+    return Usage(
+        wall_ms=wall_ms / runs,
+        cpu_ms=evidence.cpu_s * 1000 / runs,
+        peak_bytes=evidence.peak_bytes,
+        sandbox=tier.name.lower(),
     )
 
 
@@ -295,11 +308,12 @@ def _shard(run: CanonicalRun) -> int:
 
 
 def _outcome(
-    outcome: Outcome, index: int, wall_ms: float, engine: dict[str, str | None]
+    outcome: Outcome, index: int, usage: Usage, engine: dict[str, str | None]
 ) -> Trajectory | RunError:
     try:
-        return outcome.trajectory(index, wall_ms, engine)
+        return replace(outcome.trajectory(index, usage.wall_ms, engine), usage=usage)
     except RunError as error:
+        error.usage = usage
         return error
 
 
@@ -308,7 +322,8 @@ def _judged(found: Trajectory | RunError, finest: Trajectory | RunError) -> Traj
     if isinstance(found, RunError) or isinstance(finest, RunError):
         return found if isinstance(found, RunError) else finest
     told = (_UNCHANGED,) if np.array_equal(found.values, finest.values) else ()
-    return replace(found, accuracy=finest, warnings=found.warnings + told)
+    usage = found.usage + finest.usage if found.usage and finest.usage else None
+    return replace(found, accuracy=finest, warnings=found.warnings + told, usage=usage)
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway_simulation.usage import Usage
+
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -24,6 +26,7 @@ class Trajectory:
     enumerations their numbers. Columns in `discrete` hold their value until the next row and are
     never interpolated. `terminated_at` is when the model ended the simulation by itself, before the
     stop time [s]. `accuracy` is the same run, solved more finely, where that was asked for.
+    `usage` is what both took; a stored trajectory has none.
     """
 
     time: Samples
@@ -38,6 +41,7 @@ class Trajectory:
     warnings: tuple[str, ...] = ()
     terminated_at: float | None = None
     accuracy: Trajectory | None = None
+    usage: Usage | None = None
 
     @property
     def rows(self) -> int:

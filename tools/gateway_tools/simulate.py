@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Final, Literal
 
+import structlog
 from pydantic import Field
 
 from gateway_payments.requirement import PaymentRequiredError
@@ -13,6 +15,7 @@ from gateway_simulation.canonical import sha256_of
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.trajectory import Trajectory
+from gateway_simulation.usage import Usage
 from gateway_tools.answer import SimulateOutput, answer, provenance
 from gateway_tools.context import Context
 from gateway_tools.errors import failure_of
@@ -20,6 +23,8 @@ from gateway_tools.exceptions import MixedRequestError, RunSettledError
 from gateway_tools.quote import QuoteOutput, quoted
 from gateway_tools.requests import Planned, RunRequest, physical_of, planned, to_quote
 from gateway_tools.tool import Tool
+
+_log = structlog.get_logger()
 
 NAME: Final = "simulate"
 DESCRIPTION: Final = """\
@@ -180,9 +185,17 @@ def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prep
         trajectory = context.gateway.simulator.run(plan.run, context.account_id)
         prepared = context.gateway.results.prepare(run_id, trajectory)
     except BaseException as error:
+        _account_for(context, run_id, failure_of(error).code, getattr(error, "usage", None))
         _fail(context, run_id, error)
         raise
+    _account_for(context, run_id, "done", trajectory.usage)
     return trajectory, prepared
+
+
+def _account_for(context: Context, run_id: str, outcome: str, usage: Usage | None) -> None:
+    """Tell the operator what the run took; nothing, where no process was begun for it."""
+    took = asdict(usage) if usage else {}
+    _log.info("run_finished", run_id=run_id, account_id=context.account_id, outcome=outcome, **took)
 
 
 def _fail(context: Context, run_id: str, error: BaseException) -> None:

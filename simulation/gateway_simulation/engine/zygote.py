@@ -119,6 +119,7 @@ class _Zygote:
             timed_out=run.timed_out,
             unused=0,
             peak_bytes=usage.ru_maxrss * 1024,
+            cpu=usage.ru_utime + usage.ru_stime,
         )
         with contextlib.suppress(OSError):
             run.outcome.send(ending)

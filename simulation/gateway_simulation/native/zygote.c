@@ -159,6 +159,10 @@ static void kill_orphans(void) {
     }
 }
 
+static double seconds(struct timeval time) {
+    return (double)time.tv_sec + (double)time.tv_usec * 1e-6;
+}
+
 /* Reap a child that ended, and whatever it left behind; tell the server. */
 static void end(int index) {
     Child child = children[index];
@@ -173,7 +177,8 @@ static void end(int index) {
     Ending ending = {.signal = died ? WTERMSIG(status) : 0,
                      .exit_status = died ? -1 : WEXITSTATUS(status),
                      .timed_out = child.timed_out,
-                     .peak_bytes = (uint64_t)usage.ru_maxrss * 1024};
+                     .peak_bytes = (uint64_t)usage.ru_maxrss * 1024,
+                     .cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime)};
     send(child.reply, &ending, sizeof ending, MSG_NOSIGNAL);
     close(child.reply);
 }

@@ -1,0 +1,27 @@
+"""What a run took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the process of a run took: wall and processor time [ms], and its peak of memory.
+
+    A run of a batch has its share of the times, and the peak of the whole. `sandbox` is its tier.
+    """
+
+    wall_ms: float
+    cpu_ms: float
+    peak_bytes: int
+    sandbox: str
+
+    def __add__(self, other: Usage) -> Usage:
+        """That of two runs, one after the other."""
+        return Usage(
+            self.wall_ms + other.wall_ms,
+            self.cpu_ms + other.cpu_ms,
+            max(self.peak_bytes, other.peak_bytes),
+            self.sandbox,
+        )
