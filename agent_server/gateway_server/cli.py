@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gateway_server.settings import Settings, SettingsError, described, read_settings
+from gateway_server.settings import Settings, SettingsError, described, read_settings, secrets_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulation models for agents.")
 library = typer.Typer(no_args_is_help=True, help="The model library.")
@@ -19,6 +19,9 @@ app.add_typer(credits_, name="credits")
 
 def main() -> None:
     """Run the command line; wrong settings end it with one line each."""
+    from gateway_server.privacy import keep_memory_private  # noqa: PLC0415
+
+    keep_memory_private()
     try:
         app()
     except SettingsError as error:
@@ -37,7 +40,7 @@ def serve(
     from gateway_server.serving import serve as run  # noqa: PLC0415
 
     settings = _settings(port=port, host=host)
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, secrets_of(settings))
     run(settings)
 
 
@@ -53,7 +56,7 @@ def mcp(
     from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
 
     settings = _settings()
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, secrets_of(settings))
     try:
         serve_stdio(settings, tuple(allow or [Path.cwd()]))
     except UnauthorizedError:

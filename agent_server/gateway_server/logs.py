@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import structlog
 
+from gateway_server.privacy import Mask, MaskedRecords
 from gateway_simulation.foreign import readable
 
 _LONGEST: Final = 2000
 
+_WITH_HANDLERS_OF_THEIR_OWN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
-def configure_logs(form: Literal["console", "json"]) -> None:
-    """Send structlog's and the standard library's events to stderr in one form."""
+
+def configure_logs(form: Literal["console", "json"], secrets: Iterable[str] = ()) -> None:
+    """Send structlog's and the standard library's events to stderr in one form.
+
+    None of `secrets` is ever among them, nor what looks like a key or a token.
+    """
+    mask = Mask(secrets)
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # the traceback alone: locals may hold keys
+        mask,
         _on_their_lines,
     ]
     last: structlog.typing.Processor = (
@@ -40,6 +49,8 @@ def configure_logs(form: Literal["console", "json"]) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _WITH_HANDLERS_OF_THEIR_OWN:
+        logging.getLogger(name).addFilter(MaskedRecords(mask))
 
 
 def _on_their_lines(

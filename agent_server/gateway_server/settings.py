@@ -51,13 +51,15 @@ class Settings(BaseSettings):
     cors_origins: Words = Field(
         default=(), description="Origins whose pages may call from a browser; * for all"
     )
-    database_url: Text = Field(default=None, description="Postgres or SQLite URL")
+    database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
     storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
     gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
 
     memory_limit: int = Field(
-        default=512, ge=64, description="Memory of one simulation [MB]; as many run as there are cores"
+        default=512,
+        ge=64,
+        description="Memory of one simulation [MB]; as many run as there are cores",
     )
     sandbox_override: Annotated[Literal["development"] | None, BeforeValidator(_absent)] = Field(
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
@@ -99,7 +101,7 @@ def read_settings(**overrides: object) -> Settings:
 def _line(mistake: object) -> str:
     assert isinstance(mistake, dict)
     name = ".".join(str(part) for part in mistake["loc"]).upper()
-    return f"{name}: {mistake['msg']} (is {str(mistake['input'])[:60]!r})"
+    return f"{name}: {mistake['msg']} (is {without_password(str(mistake['input']))[:60]!r})"
 
 
 def database_url(settings: Settings) -> str:
@@ -158,6 +160,12 @@ def _made_once(path: Path) -> bytes:
             with suppress(FileExistsError):  # another process was faster: its secret counts
                 os.link(fresh.name, path)
     return path.read_bytes()
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What no log may show."""
+    values = [getattr(settings, name) for name in Settings.model_fields]
+    return [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
 
 
 def described(settings: Settings) -> list[tuple[str, str, str]]:

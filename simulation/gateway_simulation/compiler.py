@@ -132,6 +132,14 @@ def compile_program(
     _compile([*compiler, *FLAGS, *sources, "-o", result], folder, libraries)
 
 
+_ENVIRONMENT: Final = (
+    *("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LOCALAPPDATA", "LD_LIBRARY_PATH"),
+    *("CPATH", "LIBRARY_PATH", "INCLUDE", "LIB", "SDKROOT", "DEVELOPER_DIR"),
+    *("XDG_CACHE_HOME", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"),
+)
+"""What a compiler may see of the environment: no secret of the gateway's."""
+
+
 def _compile(command: list[str], folder: Path, libraries: Iterable[str]) -> None:
     if this_machine().system != "win":
         command += [f"-l{library}" for library in libraries]
@@ -139,6 +147,7 @@ def _compile(command: list[str], folder: Path, libraries: Iterable[str]) -> None
         done = subprocess.run(  # noqa: S603  the machine's own compiler
             command,
             cwd=folder,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             capture_output=True,
             text=True,
             errors="replace",

@@ -24,6 +24,7 @@ START_S: Final = 30.0
 END_S: Final = 5.0
 _LOG_TAIL: Final = 1000
 _READY_BYTES: Final = 1024
+_PATH: Final = "/usr/bin:/bin"
 _BEST: Final = -1  # tier
 _BOOT: Final = (
     "import sys; sys.path.append(sys.argv[3]); "
@@ -124,7 +125,9 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except (OSError, RecursionError):
         for command in (["chmod", "-R", "u+rwx", str(folder)], ["rm", "-rf", str(folder)]):
-            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+            subprocess.run(  # noqa: S603
+                command, stderr=subprocess.DEVNULL, check=False, env={"PATH": _PATH}
+            )
 
 
 def _memory() -> str | None:
@@ -144,7 +147,7 @@ def _command(descriptor: int, engine: Engine, wanted: int) -> list[str]:
 def _environment(home: Path) -> dict[str, str]:
     """All that models may know of where they run: no secret is in it."""
     made = {
-        "PATH": "/usr/bin:/bin",
+        "PATH": _PATH,
         "LANG": "C.UTF-8",
         "HOME": str(home),
         "TMPDIR": str(home),
