@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway_server.auth import Authenticated
-from gateway_server.background import keep_up
+from gateway_server.background import keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
@@ -57,7 +57,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
-        gateway.simulator.start()
+        start_simulations(gateway)
         background = [
             asyncio.create_task(work) for work in (mcp.run(), a2a.run(), keep_up(gateway))
         ]

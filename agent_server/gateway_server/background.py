@@ -1,4 +1,4 @@
-"""What goes on beside the calls: putting right what a crash left, deleting what is out of date."""
+"""What goes on beside the calls: the zygote, what a crash left, what is out of date."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
 from gateway_tools.upkeep import delete_outdated, recover
 
 _EVERY_S: Final = 30
 
 _log = structlog.get_logger()
+
+
+def start_simulations(gateway: Gateway) -> None:
+    """Start what runs models ahead of the first run; shout where the operator wants no sandbox.
+
+    Raises:
+        SandboxUnavailableError: no sandbox holds here.
+
+    """
+    gateway.simulator.start()
+    if gateway.simulator.tier is Tier.DEVELOPMENT:
+        _log.warning("NO SANDBOX: SANDBOX_OVERRIDE=development lets models do what they like")
 
 
 async def keep_up(gateway: Gateway) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from typing import Final
 
 import uvicorn
@@ -13,7 +12,6 @@ from gateway_server.app import Web, create_app
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.settings import Settings, SettingsError
 from gateway_simulation.exceptions import SandboxUnavailableError
-from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
 
 _BACKLOG: Final = 2048
@@ -40,7 +38,7 @@ def serve(settings: Settings) -> None:
         address = address_of(settings, sock.getsockname()[1])
         gateway, app = application(settings, address)
         try:
-            _start_simulations(gateway)
+            _fail_closed(gateway)
             told = f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)"
             print(told, flush=True)  # noqa: T201
             uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
@@ -48,16 +46,13 @@ def serve(settings: Settings) -> None:
             close(gateway)
 
 
-def _start_simulations(gateway: Gateway) -> None:
-    """Fail closed where no sandbox holds; shout where the operator wants none."""
+def _fail_closed(gateway: Gateway) -> None:
+    """Don't serve where no sandbox holds."""
     try:
         gateway.simulator.start()
     except SandboxUnavailableError as error:
         line = f"{error}. SANDBOX_OVERRIDE=development runs models without: only those you trust"
         raise SettingsError([line]) from error
-    if gateway.simulator.tier is Tier.DEVELOPMENT:
-        told = "NO SANDBOX: SANDBOX_OVERRIDE=development lets models do what they like"
-        print(told, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def close(gateway: Gateway) -> None:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from gateway_payments.accounts import Caller, local_caller
 from gateway_server.auth import authenticate
-from gateway_server.background import keep_up
+from gateway_server.background import keep_up, start_simulations
 from gateway_server.compose import MEGABYTE, address_of, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
@@ -56,7 +56,7 @@ async def _serve(context: Context) -> None:
 def _warm(gateway: Gateway) -> None:
     """Start what runs models ahead of the first run, which says what is wrong if that fails."""
     with suppress(RunError):
-        gateway.simulator.start()
+        start_simulations(gateway)
 
 
 def _caller(gateway: Gateway, key: SecretStr | None) -> Caller:
