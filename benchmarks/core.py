@@ -31,39 +31,40 @@ import mmap
 import os
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import in_process
 import numpy as np
-import reference_fmus
 from fmpy import read_model_description  # type: ignore[import-untyped]
 from fmpy.simulation import instantiate_fmu, simulate_fmu  # type: ignore[import-untyped]
+from measurement import (
+    Call,
+    percentiles,
+    planned,
+    processor_s,
+    reference,
+    resident_mb,
+    seconds,
+    store,
+    watched,
+    zygote_of,
+)
 
 from gateway_simulation import compiler, layout, order, runner
-from gateway_simulation.archive import Limits, extract, inspect, load
 from gateway_simulation.exceptions import RunError
 from gateway_simulation.launch import order_for
-from gateway_simulation.model import Model
 from gateway_simulation.outcome import Outcome
-from gateway_simulation.plan import RunLimits, plan
-from gateway_simulation.request import SimulationRequest
-from gateway_simulation.run import CanonicalRun, Engine, StartValue
+from gateway_simulation.run import CanonicalRun, StartValue
 from gateway_simulation.runner import Simulator
 from gateway_simulation.trajectory import Trajectory
-from gateway_simulation.worker import Worker
 
-Call = Callable[[], object]
-
-_LIMITS: Final = RunLimits(output_points=2_000_000, output_values=20_000_000)
 _STEP: Final = 0.01
 _CASES: Final = (
     ("VanDerPol", "model_exchange", 20.0, 50),
@@ -124,7 +125,7 @@ def _single_runs(simulator: Simulator, scale: _Scale) -> None:
     """One run, warm, against FMPy."""
     print("one run [ms]                     FMPy    core isolated    bare   FMPy/core  FMPy/isol.")
     for name, mode, stop, target in _CASES:
-        run = _planned(_model(name), mode=mode, stop_time=stop, step=_STEP)
+        run = planned(reference(name), mode=mode, stop_time=stop, step=_STEP)
         sides: dict[str, Call] = {
             "fmpy": _fmpy(run),
             "core": _core([run]),
@@ -157,8 +158,8 @@ def _sweeps(simulator: Simulator, scale: _Scale) -> None:
         "   FMPy/run_all  by hand/run_all"
     )
     for name, varied, low, high in _SWEEPS:
-        model = replace(_model(name), resets=True)
-        run = _planned(model, stop_time=_SWEEP_S, step=_STEP, start_values={varied: low})
+        model = replace(reference(name), resets=True)
+        run = planned(model, stop_time=_SWEEP_S, step=_STEP, start_values={varied: low})
         values = np.linspace(low, high, scale.sweep_runs).tolist()
         runs = [replace(run, start_values=(StartValue(varied, (v,)),)) for v in values]
         once, by_hand = _fmpy(run), _fmpy_by_hand(run, varied)
@@ -193,8 +194,8 @@ def _long_runs(simulator: Simulator, scale: _Scale) -> None:
         "recorded                       bare    core isolated   core/bare  isol./bare"
     )
     for label, every in (("every step", 1), ("every 1000th step", 1000)):
-        run = _planned(
-            _model("VanDerPol"),
+        run = planned(
+            reference("VanDerPol"),
             mode="co_simulation",
             stop_time=scale.long_steps * _STEP,
             step=every * _STEP,
@@ -219,22 +220,22 @@ def _long_runs(simulator: Simulator, scale: _Scale) -> None:
 
 def _latency(simulator: Simulator, scale: _Scale) -> None:
     """One isolated run of a small model, and where its time goes."""
-    run = _planned(_model("BouncingBall"), stop_time=3.0, step=_STEP)
+    run = planned(reference("BouncingBall"), stop_time=3.0, step=_STEP)
     missing = replace(run, model=replace(run.model, folder=run.model.folder / "missing"))
     slow = replace(run, engine="fmpy")
     simulator.run(slow)
-    zygote = _zygote(simulator, "native")
+    zygote = zygote_of(simulator, "native")
     times: dict[str, list[float]] = {"native": [], "fmpy": []}
     busy = []
     for i in range(scale.latency_runs):
-        before = time.thread_time() + _processor_s(zygote)
-        times["native"].append(_seconds(lambda: simulator.run(run)))
-        busy.append(time.thread_time() + _processor_s(zygote) - before)
+        before = time.thread_time() + processor_s(zygote)
+        times["native"].append(seconds(lambda: simulator.run(run)))
+        busy.append(time.thread_time() + processor_s(zygote) - before)
         if i % 5 == 0:
-            times["fmpy"].append(_seconds(lambda: simulator.run(slow)))
+            times["fmpy"].append(seconds(lambda: simulator.run(slow)))
     print("\none isolated run, BouncingBall 3 s / 0.01 s [ms]      p50     p95")
     for engine, found in times.items():
-        p50, p95 = _percentiles(found)
+        p50, p95 = percentiles(found)
         met = _judged(_LATENCY_TARGET_MS, "ms at most", met=p50 <= _LATENCY_TARGET_MS)
         print(
             f"{'Simulator.run, engine ' + engine:49} {p50:7.2f} {p95:7.2f}"
@@ -251,15 +252,15 @@ def _shares(
 ) -> None:
     """Where the time of a run goes. A run whose library is missing costs the process alone."""
     with (
-        _watched(runner, "order_for") as ordering,
-        _watched(order, "pack") as packing,
-        _watched(Simulator, "_await") as waiting,
-        _watched(Outcome, "__init__") as reading,
-        _watched(Outcome, "trajectory") as checking,
+        watched(runner, "order_for") as ordering,
+        watched(order, "pack") as packing,
+        watched(Simulator, "_await") as waiting,
+        watched(Outcome, "__init__") as reading,
+        watched(Outcome, "trajectory") as checking,
     ):
         whole, with_run, empty = [], [], []
         for _ in range(repetitions):
-            whole.append(_seconds(lambda: simulator.run(run)))
+            whole.append(seconds(lambda: simulator.run(run)))
             with_run.append(waiting[-1])
             assert isinstance(simulator.run_all([missing])[0], RunError)
             empty.append(waiting[-1])
@@ -271,20 +272,20 @@ def _shares(
         "Python after: checks, arrays": median(reading) + median(checking[:]),
     }
     parts["blocks, folder and the rest"] = median(whole) - sum(parts.values())
-    for part, seconds in parts.items():
-        print(f"  {part:47} {1000 * seconds:7.2f} {seconds / median(whole):7.0%}")
+    for part, took in parts.items():
+        print(f"  {part:47} {1000 * took:7.2f} {took / median(whole):7.0%}")
 
 
 def _memory(simulator: Simulator, scale: _Scale, plot: Path | None) -> None:
     """Whether memory stays flat: of server and zygote over runs, of one child over a batch."""
-    run = _planned(_model("Dahlquist"), stop_time=1.0, step=_STEP)
+    run = planned(reference("Dahlquist"), stop_time=1.0, step=_STEP)
     simulator.run(run)
     gc.collect()
-    zygote = _zygote(simulator, run.engine)
+    zygote = zygote_of(simulator, run.engine)
     points = []
     for i in range(scale.memory_runs + 1):
         if i % max(1, scale.memory_runs // 200) == 0:
-            points.append((i, _resident(os.getpid(), "VmRSS"), _resident(zygote, "VmRSS")))
+            points.append((i, resident_mb(os.getpid(), "VmRSS"), resident_mb(zygote, "VmRSS")))
         simulator.run(run)
     print(f"\nresident memory [MB], {scale.memory_runs} runs            start    10 %     end")
     curves = {
@@ -314,7 +315,7 @@ def _batch_memory(run: CanonicalRun, count: int, *, resets: bool) -> list[tuple[
     points: list[tuple[int, float]] = []
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         done = int(layout.RESULT.unpack(result)["runs"])  # type: ignore[arg-type]
-        resident = _resident(child, "RssAnon")
+        resident = resident_mb(child, "RssAnon")
         if resident and done:
             points.append((done, resident))
         time.sleep(2e-4)
@@ -337,27 +338,6 @@ def _draw(curves: Mapping[str, Sequence[tuple[int, float]]], path: Path) -> None
     axes.legend()
     figure.savefig(path, dpi=120)
     print(f"drawn: {path}")
-
-
-@cache
-def _store() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory()
-
-
-@cache
-def _model(name: str) -> Model:
-    clutches = "CoupledClutches_CS_linux64.fmu"
-    path = clutches if name == "CoupledClutches" else f"reference/fmi2/{name}.fmu"
-    data = (reference_fmus.folder() / path).read_bytes()
-    inspection = inspect(data, Limits())
-    folder = Path(_store().name) / inspection.sha256
-    extract(data, inspection, folder, Limits())
-    return load("benchmark", inspection.sha256, folder)
-
-
-def _planned(model: Model, **fields: Any) -> CanonicalRun:  # noqa: ANN401
-    fields = {"fmu_id": model.id, "mode": "co_simulation", "engine": "native", **fields}
-    return plan(model, SimulationRequest.model_validate(fields), _LIMITS)
 
 
 def _fmpy(run: CanonicalRun) -> Call:
@@ -456,7 +436,7 @@ class _Loop(ctypes.Structure):
 @cache
 def _bare_library() -> ctypes.CDLL:
     source = Path(__file__).with_name("bare_loop.c")
-    folder = Path(_store().name)
+    folder = Path(store().name)
     (folder / source.name).write_bytes(source.read_bytes())
     compiler.compile_library(
         compiler.find_compiler(), folder, [source.name], "bare_loop.so", ("m", "dl")
@@ -524,7 +504,7 @@ def _in_turns(
     counts = {}
     for side, call in sides.items():
         call()
-        counts[side] = max(1, round(_TURN_S / _seconds(call)))
+        counts[side] = max(1, round(_TURN_S / seconds(call)))
     wall: dict[str, list[float]] = {side: [] for side in sides}
     processor: dict[str, list[float]] = {side: [] for side in sides}
     gc.collect()
@@ -532,19 +512,13 @@ def _in_turns(
         for side, call in sides.items():
             time.sleep(_REST_S)
             began = time.thread_time()
-            wall[side].append(_seconds(partial(_each, call, counts[side])) / counts[side])
+            wall[side].append(seconds(partial(_each, call, counts[side])) / counts[side])
             processor[side].append((time.thread_time() - began) / counts[side])
     return _medians(wall), _medians(processor)
 
 
 def _medians(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {side: statistics.median(found) for side, found in times.items()}
-
-
-def _seconds(call: Call) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def _each(call: Call, times: int) -> None:
@@ -556,53 +530,8 @@ def _swept(simulator: Simulator, runs: Sequence[CanonicalRun]) -> None:
     assert all(isinstance(one, Trajectory) for one in simulator.run_all(runs))
 
 
-@contextmanager
-def _watched(owner: object, name: str) -> Iterator[list[float]]:
-    """How long each call of `owner.name` takes."""
-    original: Callable[..., Any] = getattr(owner, name)
-    times: list[float] = []
-
-    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        started = time.perf_counter()
-        try:
-            return original(*arguments, **named)
-        finally:
-            times.append(time.perf_counter() - started)
-
-    setattr(owner, name, timed)
-    try:
-        yield times
-    finally:
-        setattr(owner, name, original)
-
-
-def _percentiles(seconds: Sequence[float]) -> tuple[float, float]:
-    in_ms = [1000 * s for s in seconds]
-    return statistics.median(in_ms), statistics.quantiles(in_ms, n=20)[-1]
-
-
 def _judged(target: float, unit: str, *, met: bool) -> str:
     return f"(target {target:g} {unit}: {'met' if met else 'MISSED'})"
-
-
-def _zygote(simulator: Simulator, engine: Engine) -> int:
-    """The process that forks a child for each run: one of ours."""
-    worker: Worker = simulator._workers[engine]  # noqa: SLF001 - nobody else needs to know
-    return worker._process.pid  # noqa: SLF001
-
-
-def _processor_s(process: int) -> float:
-    """Processor time of a process and of those it reaped [s], in steps of a tick."""
-    text = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
-    ticks = sum(int(word) for word in text.rpartition(")")[2].split()[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(process: int, what: str) -> float:
-    """Resident memory [MB], 0 once the process has ended."""
-    text = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    found = [line.split()[1] for line in text.splitlines() if line.startswith(f"{what}:")]
-    return int(found[0]) / 1024 if found else 0.0
 
 
 if __name__ == "__main__":

@@ -12,22 +12,18 @@ own.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import httpx
 from doors.clients import DOORS, Where, open_door
+from measurement import percentiles, watched, watched_blocks
+from served import served
 
 from gateway_runs.results import ResultStore
 from gateway_server.embedded import embedded_gateway
@@ -46,24 +42,11 @@ def main() -> None:
     calls = parser.parse_args().calls
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "bench.sqlite3"
-        with _served(database) as url:
-            _doors(_account(url, database), calls)
+        with served(Path(folder), FMU_GATEWAY_DB_PATH=str(database)) as server:
+            _doors(_account(server.url, database), calls)
         settings = read_settings(port=0, fmu_gateway_db_path=str(database), payment_offers=())
         with embedded_gateway(settings) as gateway:
             _shares(_account(gateway.url, database), calls)
-
-
-@contextmanager
-def _served(database: Path) -> Iterator[str]:
-    """A server process of its own; its address."""
-    environment = {**os.environ, "FMU_GATEWAY_DB_PATH": str(database), "PAYMENT_OFFERS": ""}
-    command = [str(Path(sys.executable).with_name("fmu-gateway")), "serve", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**environment, "PYTHONUNBUFFERED": "1"}
-    ) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().split()[3]
-        server.terminate()
 
 
 def _account(url: str, database: Path) -> Where:
@@ -75,7 +58,7 @@ def _doors(where: Where, calls: int) -> None:
     base = 0.0
     print(f"{'door':12} {'p50 ms':>8} {'p95 ms':>8} {'to REST':>8}   ({calls} calls each)")
     for name in DOORS:
-        p50, p95 = _percentiles(_timed(name, where, calls))
+        p50, p95 = percentiles(_timed(name, where, calls))
         base = base or p50
         print(f"{name:12} {p50:8.2f} {p95:8.2f} {p50 / base:7.2f}x")
 
@@ -92,10 +75,10 @@ def _timed(name: str, where: Where, calls: int) -> list[float]:
 
 def _shares(where: Where, calls: int) -> None:
     with (
-        _watched(Simulator, "run") as simulation,
-        _watched_blocks(Database, "write") as writing,
-        _watched_blocks(Database, "read") as reading,
-        _watched(ResultStore, "prepare") as preparing,
+        watched(Simulator, "run") as simulation,
+        watched_blocks(Database, "write") as writing,
+        watched_blocks(Database, "read") as reading,
+        watched(ResultStore, "prepare") as preparing,
     ):
         whole = sum(_timed("rest", where, calls))
     rounds = (calls + _WARM_UP) / calls  # the parts were watched while warming up too
@@ -108,51 +91,6 @@ def _shares(where: Where, calls: int) -> None:
     print("\nwhere a REST call goes")
     for part, seconds in parts.items():
         print(f"{part:14} {1000 * seconds / calls:7.2f} ms {seconds / whole:6.0%}")
-
-
-@contextmanager
-def _watched(owner: type, name: str) -> Iterator[list[float]]:
-    """How long each call of `owner.name` takes."""
-    original: Callable[..., Any] = getattr(owner, name)
-    times: list[float] = []
-
-    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        started = time.perf_counter()
-        try:
-            return original(*arguments, **named)
-        finally:
-            times.append(time.perf_counter() - started)
-
-    setattr(owner, name, timed)
-    try:
-        yield times
-    finally:
-        setattr(owner, name, original)
-
-
-@contextmanager
-def _watched_blocks(owner: type, name: str) -> Iterator[list[float]]:
-    """How long each `with owner.name()` takes, its commit included."""
-    original: Callable[..., Any] = getattr(owner, name)
-    times: list[float] = []
-
-    @contextmanager
-    def timed(*arguments: Any) -> Iterator[Any]:  # noqa: ANN401
-        started = time.perf_counter()
-        with original(*arguments) as connection:
-            yield connection
-        times.append(time.perf_counter() - started)
-
-    setattr(owner, name, timed)
-    try:
-        yield times
-    finally:
-        setattr(owner, name, original)
-
-
-def _percentiles(seconds: list[float]) -> tuple[float, float]:
-    cuts = statistics.quantiles([1000 * s for s in seconds], n=20)
-    return statistics.median([1000 * s for s in seconds]), cuts[-1]
 
 
 if __name__ == "__main__":
