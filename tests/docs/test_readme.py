@@ -47,10 +47,15 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
             assert target.startswith("http") or (page.parent / target).exists(), (page, target)
 
 
-def test_every_promise_of_the_security_page_names_a_test_that_exists() -> None:
-    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text())
-    assert named
-    assert [path for path in named if not (ROOT / path).is_file()] == []
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/threat-model.md"])
+def test_every_promise_names_a_test_that_exists(page: str) -> None:
+    (table,) = re.findall(r"\| test \|\n\|[-|]+\n((?:\|.*\n)+)", (ROOT / page).read_text())
+    for promise in table.splitlines():
+        named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", promise.rpartition(" | ")[2])
+        assert named, promise
+        for path, test in named:
+            text = (ROOT / path).read_text()
+            assert not test or f"def {test}(" in text, (path, test)
 
 
 def _examples() -> list[Any]:
