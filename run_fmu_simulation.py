@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -205,7 +206,7 @@ def _embedded() -> Iterator[FMUGatewayClient]:
     if not os.environ.get("DATABASE_URL") and not os.environ.get("FMU_GATEWAY_DB_PATH"):
         chosen["fmu_gateway_db_path"] = str(folder / "embedded.sqlite3")
     try:
-        configure_logs("console")
+        configure_logs("console", least=logging.WARNING)
         with embedded_gateway(read_settings(**chosen)) as gateway:
             _say(f"Gateway: started one for this run at {gateway.url}")
             with FMUGatewayClient(gateway.url, key_name=EMBEDDED) as client:

@@ -12,6 +12,7 @@ own.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ from served import served
 
 from gateway_runs.results import ResultStore
 from gateway_server.embedded import embedded_gateway
+from gateway_server.logs import configure_logs
 from gateway_server.settings import read_settings
 from gateway_simulation.runner import Simulator
 from gateway_storage.database import Database
@@ -44,6 +46,7 @@ def main() -> None:
         database = Path(folder) / "bench.sqlite3"
         with served(Path(folder), FMU_GATEWAY_DB_PATH=str(database)) as server:
             _doors(_account(server.url, database), calls)
+        configure_logs("console", least=logging.WARNING)
         settings = read_settings(port=0, fmu_gateway_db_path=str(database), payment_offers=())
         with embedded_gateway(settings) as gateway:
             _shares(_account(gateway.url, database), calls)

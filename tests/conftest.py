@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from doors.clients import Where
 from hypothesis import settings
 from stripe_standin.server import running
@@ -20,6 +22,9 @@ from gateway_server.settings import read_settings
 
 settings.register_profile("same", derandomize=True)  # the same cases in each run
 settings.load_profile("same")
+
+# to stderr, as every gateway logs; which that is at the time: pytest exchanges it
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 WEBHOOK_SECRET = "whsec_" + "0" * 24
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ from gateway_server.links import http_door
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
+from gateway_simulation.pool import MOST_WAITING
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
 CARD_PATH: Final = "/.well-known/agent-card.json"
-THREADS: Final = 100  # simulations wait in them too, of which there are fewer: see BusyError
+THREADS: Final = MOST_WAITING + (os.cpu_count() or 1) + 36
+"""Simulations run and wait in them too; some are left for what is quick."""
 
 
 @dataclass(frozen=True, slots=True)

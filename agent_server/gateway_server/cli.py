@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -71,7 +72,7 @@ def demo(
     from gateway_server.demo import run_demo  # noqa: PLC0415
     from gateway_server.logs import configure_logs  # noqa: PLC0415
 
-    configure_logs("console")
+    configure_logs("console", least=logging.WARNING)
     run_demo(output)
 
 

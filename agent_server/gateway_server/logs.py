@@ -17,10 +17,13 @@ _LONGEST: Final = 2000
 _WITH_HANDLERS_OF_THEIR_OWN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 
-def configure_logs(form: Literal["console", "json"], secrets: Iterable[str] = ()) -> None:
+def configure_logs(
+    form: Literal["console", "json"], secrets: Iterable[str] = (), least: int = logging.INFO
+) -> None:
     """Send structlog's and the standard library's events to stderr in one form.
 
-    None of `secrets` is ever among them, nor what looks like a key or a token.
+    `least` is the lowest level of our own that is shown. None of `secrets` is ever among them, nor
+    what looks like a key or a token.
     """
     mask = Mask(secrets)
     common: list[structlog.typing.Processor] = [
@@ -38,7 +41,7 @@ def configure_logs(form: Literal["console", "json"], secrets: Iterable[str] = ()
     )
     structlog.configure(
         processors=[*common, last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)

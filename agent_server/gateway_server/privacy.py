@@ -22,7 +22,7 @@ _SHAPES: Final = (
     r"\b(?:sk|rk)_(?:test|live)_\w+",
     r"\bwhsec_\w+",
     r"(?i:(?<=\bbearer )[^\s'\"]+)",
-    r"(?<=://)[^:/@\s]*:[^@\s]*(?=@)",  # of databases: user and password
+    r"(?<=://)[^:/@\s]*:[^@/\s]*(?=@)",  # of databases: user and password
 )
 
 

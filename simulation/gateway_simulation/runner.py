@@ -272,7 +272,7 @@ def _usage(evidence: Evidence, wall_ms: float, tier: Tier, runs: int) -> Usage:
     """What each of some `runs` took that shared a process."""
     return Usage(
         wall_ms=wall_ms / runs,
-        cpu_ms=evidence.cpu_s * 1000 / runs,
+        cpu_ms=round(evidence.cpu_s * 1000 / runs, 3),
         peak_bytes=evidence.peak_bytes,
         sandbox=tier.name.lower(),
     )

@@ -101,14 +101,14 @@ def test_an_admission_that_a_crash_takes_back_delivers_nothing_and_costs_nothing
     database = paid_gateway.embedded.gateway.database
     run = Simulator.run
 
-    def crashing(self: Simulator, asked: CanonicalRun) -> Trajectory:
+    def crashing(self: Simulator, asked: CanonicalRun, turn: str) -> Trajectory:
         """Postgres dies during the run, and with it what was committed but not synced."""
         with database.write() as db:
             db.execute(text("DELETE FROM runs WHERE state = 'running'"))
             db.execute(text("DELETE FROM usage WHERE outcome = 'running'"))
             back = "UPDATE entitlements SET state = 'issued', run_id = NULL"
             db.execute(text(f"{back} WHERE state = 'reserved'"))
-        return run(self, asked)
+        return run(self, asked, turn)
 
     with paid_gateway.http(where) as http:
         quote = http.post("/quotes", json=REQUEST).json()["quote_id"]

@@ -194,7 +194,7 @@ def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prep
 
 def _account_for(context: Context, run_id: str, outcome: str, usage: Usage | None) -> None:
     """Tell the operator what the run took; nothing, where no process was begun for it."""
-    took = asdict(usage) if usage else {}
+    took = {**asdict(usage), "wall_ms": round(usage.wall_ms, 3)} if usage else {}
     _log.info("run_finished", run_id=run_id, account_id=context.account_id, outcome=outcome, **took)
 
 
