@@ -176,7 +176,7 @@ def _handle(process: int) -> int:
         raise
 
 
-def _tell(outcome: socket.socket, **seen: int) -> None:
+def _tell(outcome: socket.socket, **seen: float) -> None:
     """Answer the server; of a process that never came to run anything there is nothing to tell."""
     nothing = {field.name: 0 for field in ENDING.fields}
     with contextlib.suppress(OSError):
