@@ -30,6 +30,8 @@
 
 #define MODEL JAIL_MODEL
 #define WORK "/work"
+#define ROOM_TO_RUN "size=16m,nr_inodes=1k,mode=777"
+#define ROOM_TO_BUILD "size=512m,nr_inodes=16k,mode=777"
 
 enum { PROCESSES = 64, NOBODY = 65534, USERS = 1600000000 };
 
@@ -41,6 +43,7 @@ static struct {
     unsigned forks; /* so far */
     char root[1024], folder[1024];
     char reason[512];
+    const char *const *tools; /* of a compiler, which is then what the jail holds */
 } jail;
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -93,7 +96,9 @@ static bool restrict_files(const char *model) {
     size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     int ruleset = (int)syscall(SYS_CREATE_RULESET, &rules, size, 0);
     if (ruleset < 0) return false;
-    bool made = allow(ruleset, model, READ & handled);
+    bool made = allow(ruleset, model, jail.tools ? READ_FILE | READ_DIR : READ & handled);
+    for (const char *const *tool = jail.tools; tool && *tool; tool++)
+        made = made && allow(ruleset, *tool, READ & handled);
     for (size_t i = 0; i < COUNT(FOLDERS); i++)
         made = made && allow(ruleset, FOLDERS[i], READ & handled);
     for (size_t i = 0; i < COUNT(FILES); i++)
@@ -272,6 +277,53 @@ static bool install_own(void) {
     return install(&program);
 }
 
+/* What a compiler needs and no model: it starts the programs that it is made of. */
+static const int BUILDING[] = {
+    SYS_execve, SYS_wait4, SYS_waitid, SYS_flock, SYS_fallocate, SYS_copy_file_range, SYS_sendfile,
+    SYS_preadv, SYS_pwritev, SYS_linkat, SYS_symlinkat, SYS_prctl, 436 /* close_range */,
+#ifdef __x86_64__
+    SYS_fork, SYS_vfork, SYS_link, SYS_symlink, SYS_creat,
+#endif
+};
+
+enum { NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET };
+
+/* The only filter of a compiler, which no zygote's is above. No signals, not even to its own: their
+ * process ids aren't known beforehand. */
+static bool install_building(void) {
+    enum { REFUSED = SECCOMP_RET_ERRNO | EPERM };
+    Program program = {0};
+    load_word(&program, ARCH_AT);
+    line(&program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+    answer(&program, SECCOMP_RET_KILL_PROCESS);
+    load_word(&program, NUMBER_AT);
+#ifdef __x86_64__
+    line(&program, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
+    answer(&program, SECCOMP_RET_KILL_PROCESS);
+#endif
+    ANSWER_ALL(&program, COMPUTING, SECCOMP_RET_ALLOW);
+    ANSWER_ALL(&program, BUILDING, SECCOMP_RET_ALLOW);
+    ANSWER_ALL(&program, CONFINING, SECCOMP_RET_KILL_PROCESS);
+    ANSWER_ALL(&program, FATAL, SECCOMP_RET_KILL_PROCESS);
+    if_equal(&program, SYS_CLONE3, 1);
+    answer(&program, SECCOMP_RET_ERRNO | ENOSYS);
+    if_equal(&program, SYS_ioctl, 1);
+    answer(&program, SECCOMP_RET_ERRNO | ENOTTY);
+    if_equal(&program, SYS_clone, 4);
+    load_word(&program, ARGUMENTS_AT);
+    line(&program, BPF_JMP | BPF_JSET | BPF_K, (uint32_t)NEW_NAMESPACES, 1, 0);
+    answer(&program, SECCOMP_RET_ALLOW);
+    answer(&program, REFUSED);
+    if_equal(&program, SYS_prlimit64, 4); /* its own */
+    load_word(&program, ARGUMENTS_AT);
+    if_equal(&program, 0, 1);
+    answer(&program, SECCOMP_RET_ALLOW);
+    answer(&program, REFUSED);
+    answer(&program, REFUSED);
+    return install(&program);
+}
+
 /* Namespaces and the root that children see. */
 
 static bool bind_to(const char *source, const char *target, unsigned long flags) {
@@ -331,6 +383,13 @@ static bool show(const char *path) {
     return bind_to(path, place, MS_NOSUID | (S_ISREG(status.st_mode) ? MS_RDONLY : 0));
 }
 
+/* Some compilers look for themselves in /proc, which isn't there. */
+static bool name_itself(const char *compiler) {
+    char place[2048];
+    snprintf(place, sizeof place, "%s/proc/self/exe", jail.root);
+    return make_folders(place) && symlink(compiler, place) == 0;
+}
+
 static bool prepare_root(const char *home) {
     char place[2048];
     if (!leave_namespaces()) return false;
@@ -342,11 +401,16 @@ static bool prepare_root(const char *home) {
         if (!show(FOLDERS[i])) return false;
     for (size_t i = 0; i < COUNT(FILES); i++)
         if (!show(FILES[i])) return false;
+    for (const char *const *tool = jail.tools; tool && *tool; tool++)
+        if (!show(*tool)) return false;
+    if (jail.tools && !name_itself(jail.tools[0])) return false;
     snprintf(place, sizeof place, "%s" MODEL, jail.root);
     if (mkdir(place, 0755)) return false;
     snprintf(place, sizeof place, "%s" WORK, jail.root);
     return mkdir(place, 0755) == 0;
 }
+
+void jail_for_building(const char *const *tools) { jail.tools = tools; }
 
 const char *jail_prepare(int wanted, const char *home) {
     if (wanted != -1 && (wanted < TIER_DEVELOPMENT || wanted > TIER_STRONG)) return "unknown tier";
@@ -361,7 +425,7 @@ const char *jail_prepare(int wanted, const char *home) {
             return because("the kernel forbids namespaces");
     }
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-        !install_shared())
+        (!jail.tools && !install_shared()))
         return because("the kernel has no seccomp filters");
     return NULL;
 }
@@ -379,10 +443,12 @@ bool jail_enter(const char *model, const char *folder) {
     snprintf(jail.folder, sizeof jail.folder, "%s", jail.tier == TIER_STRONG ? WORK : folder);
     if (jail.tier != TIER_STRONG) return chdir(folder) == 0;
     snprintf(place, sizeof place, "%s" MODEL, jail.root);
-    if (!bind_to(model, place, MS_RDONLY | MS_NOSUID | MS_NODEV)) return false;
+    unsigned long as_data = jail.tools ? MS_NOEXEC : 0; /* sources; a model is code */
+    if (!bind_to(model, place, MS_RDONLY | MS_NOSUID | MS_NODEV | as_data)) return false;
     snprintf(place, sizeof place, "%s" WORK, jail.root);
     unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    if (mount("tmpfs", place, "tmpfs", flags, "size=16m,nr_inodes=1k,mode=777")) return false;
+    if (mount("tmpfs", place, "tmpfs", flags, jail.tools ? ROOM_TO_BUILD : ROOM_TO_RUN))
+        return false;
     return chdir(jail.root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
            umount2(".", MNT_DETACH) == 0 && chdir(WORK) == 0;
 }
@@ -410,7 +476,8 @@ bool jail_confine(const char *model) {
     if (jail.tier == TIER_STRONG && !become_nobody()) return false;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process has none */
     return drop_capabilities() && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_files(seen) && install_own();
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_files(seen) &&
+           (jail.tools ? install_building() : install_own());
 }
 
 /* What a jail is tried with before it may hold a model. Each attempt is harmless where it succeeds;
@@ -481,6 +548,7 @@ const char *jail_attack(const char *home) {
     if (size != sizeof let_through) return "a process can't be confined";
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) return "it traces its parent";
     for (size_t i = 0; i < COUNT(ATTACKS); i++)
-        if (let_through[i]) return ATTACKS[i].name;
+        if (let_through[i] && !(jail.tools && ATTACKS[i].attempt == try_fork))
+            return ATTACKS[i].name;
     return NULL;
 }
