@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway_simulation.archive import Inspection, Limits, extract, inspect, load
+from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import ModelFolderError
 from gateway_simulation.model import Model
 
@@ -25,14 +26,19 @@ _RETIRED: Final = ".retired"
 
 
 class ExtractionCache:
-    """Hands out models ready to run. Safe for many threads and processes on one folder."""
+    """Hands out models ready to run. Safe for many threads and processes on one folder.
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    Where there is a `builder`, models without a binary are compiled by it.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, builder: Builder | None = None) -> None:
         self._folder = folder
         self._limits = limits
+        self._builder = builder
         self._remembered: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._lock = threading.Lock()
         self._extracting = threading.Lock()
+        self._compiling = threading.Lock()
 
     def take(
         self,
@@ -44,7 +50,8 @@ class ExtractionCache:
         """The model of the archive with that hash; `archive` is read only where it must be.
 
         Raises:
-            ArchiveError: the archive cannot be extracted.
+            ArchiveError: the archive cannot be extracted, or its sources not compiled.
+            RunError: there is no jail for the compiler, or it is busy.
 
         """
         known = self._recall(model_id, sha256)
@@ -63,13 +70,13 @@ class ExtractionCache:
     def keep(self, model_id: str, data: bytes, inspection: Inspection) -> Model:
         """The model of an archive just inspected."""
         folder = self._folder / inspection.sha256
-        with self._extracting:
+        with self._compiling if inspection.recipes else self._extracting:
             try:
                 return load(model_id, inspection.sha256, folder)
             except ModelFolderError:
                 if folder.exists():  # damaged; where it is absent, another process may be faster
                     self._discard(folder)
-                extract(data, inspection, folder, self._limits)
+                extract(data, inspection, folder, self._limits, self._builder)
                 return load(model_id, inspection.sha256, folder)
 
     def retire(self, sha256: str) -> None:

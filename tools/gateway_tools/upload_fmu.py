@@ -55,6 +55,9 @@ class UploadOutput(Answer):
     generation_tool: Untrusted[str | None] = None
     kinds: list[str] = Field(default=[])
     platforms: list[str] = Field(default=[])
+    compiled_by: str | None = Field(
+        default=None, description="The compiler that built it here: the file had sources only"
+    )
     variables: Untrusted[list[VariableView]] = Field(
         default=[], description="Inputs, outputs, parameters"
     )
@@ -107,6 +110,7 @@ def _stored(added: Added, trial: Trial) -> UploadOutput:
         generation_tool=description.generation_tool,
         kinds=list(description.kinds),
         platforms=list(description.platforms),
+        compiled_by=description.compiled_by,
         variables=views(outside[:SHOWN_VARIABLES]),
         variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
         problems=list(added.problems),

@@ -1,10 +1,10 @@
 /* The program that compiles a model's sources where only the compiler and they can be seen.
  *
- *     compile_jail TIER SOURCES WORK LIBRARY REPORT SECONDS BYTES TOOL... -- WORD... ; WORD... ;
+ *     compile_jail TIER INPUT WORK LIBRARY REPORT SECONDS BYTES TOOL... -- WORD... ; WORD... ;
  *
  * It prepares the jail, lets a process attack it, and only then runs the commands, each ended by a
- * `;`, one after another in the folder SOURCES until one fails; they may write to WORK alone, which
- * is /work where the tier is STRONG. What is WORK/library.so then is copied to the descriptor
+ * `;`, one after another in INPUT/sources until one fails; they see INPUT and may write to WORK alone,
+ * which is JAIL_WORK where the tier is STRONG. What is WORK/library.so then is copied to the descriptor
  * LIBRARY: nothing else comes out but what the compiler says on the standard output. SECONDS bound
  * everything on the wall and each process's computing, BYTES each process's memory.
  *
@@ -34,7 +34,7 @@ enum { MADE = 0, REFUSED = 1, NO_LIBRARY = 2 };
 
 typedef struct {
     int tier;
-    const char *sources, *work;
+    const char *input, *work;
     int library, report;
     rlim_t seconds, bytes;
     char **tools, **words;
@@ -86,14 +86,15 @@ static _Noreturn void build(const Task *task) {
     char work[1024];
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!jail_enter(task->sources, task->work) || !getcwd(work, sizeof work)) _exit(FAILED);
-    if (chdir(jail_tier() == TIER_STRONG ? JAIL_MODEL : task->sources)) _exit(FAILED);
+    if (!jail_enter(task->input, task->work) || !getcwd(work, sizeof work)) _exit(FAILED);
+    if (chdir(jail_tier() == TIER_STRONG ? JAIL_MODEL : task->input) || chdir("sources"))
+        _exit(FAILED);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_FSIZE, MOST_BYTES);
     limit(RLIMIT_NOFILE, OPEN_FILES);
     limit(RLIMIT_CPU, task->seconds);
     limit(RLIMIT_AS, task->bytes);
-    if (!jail_confine(task->sources)) _exit(FAILED);
+    if (!jail_confine(task->input)) _exit(FAILED);
     if (!run_all(task->words)) _exit(REFUSED);
     _exit(copy_library(work, task->library) ? MADE : NO_LIBRARY);
 }
@@ -142,13 +143,13 @@ static int serve(const Task *task) {
 }
 
 int main(int count, char **arguments) {
-    enum { TIER_AT = 1, SOURCES, WORK, LIBRARY, REPORT, SECONDS, BYTES, TOOLS };
+    enum { TIER_AT = 1, INPUT, WORK, LIBRARY, REPORT, SECONDS, BYTES, TOOLS };
     if (count <= TOOLS) return FAILED;
     char **end = arguments + TOOLS;
     while (*end && strcmp(*end, "--")) end++;
     if (!*end) return FAILED;
     *end = NULL;
-    Task task = {.tier = atoi(arguments[TIER_AT]), .sources = arguments[SOURCES],
+    Task task = {.tier = atoi(arguments[TIER_AT]), .input = arguments[INPUT],
                  .work = arguments[WORK], .library = atoi(arguments[LIBRARY]),
                  .report = atoi(arguments[REPORT]), .seconds = (rlim_t)atoi(arguments[SECONDS]),
                  .bytes = (rlim_t)strtoull(arguments[BYTES], NULL, 10),

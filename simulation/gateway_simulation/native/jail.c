@@ -29,7 +29,7 @@
 #include "layout.h"
 
 #define MODEL JAIL_MODEL
-#define WORK "/work"
+#define WORK JAIL_WORK
 #define ROOM_TO_RUN "size=16m,nr_inodes=1k,mode=777"
 #define ROOM_TO_BUILD "size=512m,nr_inodes=16k,mode=777"
 
