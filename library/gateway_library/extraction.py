@@ -5,6 +5,7 @@ The folders are a cache. What is gone or damaged is extracted again from the arc
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import threading
@@ -38,7 +39,6 @@ class ExtractionCache:
         self._remembered: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._lock = threading.Lock()
         self._extracting = threading.Lock()
-        self._compiling = threading.Lock()
 
     def take(
         self,
@@ -70,14 +70,13 @@ class ExtractionCache:
     def keep(self, model_id: str, data: bytes, inspection: Inspection) -> Model:
         """The model of an archive just inspected."""
         folder = self._folder / inspection.sha256
-        with self._compiling if inspection.recipes else self._extracting:
-            try:
-                return load(model_id, inspection.sha256, folder)
-            except ModelFolderError:
-                if folder.exists():  # damaged; where it is absent, another process may be faster
-                    self._discard(folder)
-                extract(data, inspection, folder, self._limits, self._builder)
-                return load(model_id, inspection.sha256, folder)
+        with self._extracting:
+            found = self._found(model_id, inspection.sha256)
+            if found is None and not inspection.recipes:
+                extract(data, inspection, folder, self._limits)
+        if found is None and inspection.recipes:  # takes long: others needn't wait for it
+            extract(data, inspection, folder, self._limits, self._builder)
+        return found or load(model_id, inspection.sha256, folder)
 
     def retire(self, sha256: str) -> None:
         """Note that nobody needs the model any more. A run may still be using its files."""
@@ -94,6 +93,17 @@ class ExtractionCache:
             if not needed(note.name):
                 self._discard(self._folder / note.name)
             note.unlink(missing_ok=True)
+
+    def _found(self, model_id: str, sha256: str) -> Model | None:
+        """The model if it is there; one that is damaged is taken away."""
+        folder = self._folder / sha256
+        for _ in range(2):  # where it is absent, another process may be making it
+            with contextlib.suppress(ModelFolderError):
+                return load(model_id, sha256, folder)
+            if not folder.exists():
+                return None
+        self._discard(folder)
+        return None
 
     def _discard(self, folder: Path) -> None:
         """Take the folder away in one step, so that nobody ever finds half of it."""

@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,6 +38,7 @@ from gateway_simulation.toolchain import Toolchain, fmi_headers, toolchain
 _TIMEOUT_S: Final = 60
 _MEMORY_MB: Final = 2048
 _GRACE_S: Final = 10
+_PLACES: Final = 4  # one that compiles, the others wait
 _BEST: Final = -1  # tier
 _LOG_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 12
@@ -65,7 +68,7 @@ class _Report:
 
 
 class Builder:
-    """Compiles one model at a time; others wait as long as one may take.
+    """Compiles one model at a time; a few others wait, as long as one may take.
 
     `sandbox` names a tier; by default the best that the kernel offers, and where there is none
     nothing is compiled. `timeout_s` bounds one model, `memory_mb` each process of the compiler.
@@ -82,6 +85,7 @@ class Builder:
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
         self._turn = threading.Lock()
+        self._places = threading.BoundedSemaphore(_PLACES)
         self._tier: Tier | None = None
 
     @property
@@ -123,17 +127,28 @@ class Builder:
             SandboxUnavailableError: no jail holds here.
 
         """
-        if not self._turn.acquire(timeout=self._timeout_s):
-            msg = "other models are being compiled"
-            raise BusyError(msg, {"retry_after_s": self._timeout_s})
-        try:
+        with self._slot():
             self._compile(recipe, folder, library)
             prefixed = _prefixed(library.read_bytes(), recipe.identifier)
             if prefixed:
                 self._compile(recipe, folder, library, prefixed)
-        finally:
-            self._turn.release()
         _check(library.read_bytes(), version)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """The compiler, waited for by few and not for long."""
+        busy = BusyError("other models are being compiled", {"retry_after_s": self._timeout_s})
+        if not self._places.acquire(blocking=False):
+            raise busy
+        try:
+            if not self._turn.acquire(timeout=self._timeout_s):
+                raise busy
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._places.release()
 
     def _compile(
         self, recipe: Recipe, folder: Path, library: Path, prefixed: tuple[str, ...] = ()

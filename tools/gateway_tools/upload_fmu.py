@@ -24,11 +24,11 @@ from gateway_tools.variables import VariableView, views
 
 NAME: Final = "upload_fmu"
 DESCRIPTION: Final = """\
-Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary). It is checked, stored once and visible to
-your account only; free. Give content_base64 for small files, path when the gateway runs on this
-machine (stdio), or nothing: then you get a one-time upload address and a curl line that sends a
-file there. Returns the id to simulate with, variables and warnings. Sending the same file again
-gives the same id. Example: {"path": "pump.fmu"}."""
+Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary or C sources). It is checked, stored once
+and visible to your account only; free. Give content_base64 for small files, path when the gateway
+runs on this machine (stdio), or nothing: then you get a one-time upload address and a curl line
+that sends a file there. Returns the id to simulate with, variables and warnings. Sending the same
+file again gives the same id. Example: {"path": "pump.fmu"}."""
 SHOWN_VARIABLES: Final = 24
 SHOWN_LIBRARIES: Final = 50
 
