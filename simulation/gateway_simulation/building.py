@@ -33,7 +33,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.layout import JAIL_WORK, Tier
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.sources import CPP_SUFFIXES, Recipe, SourceSet
-from gateway_simulation.toolchain import Toolchain, fmi_headers, toolchain
+from gateway_simulation.toolchain import fmi_headers, toolchain
 
 _TIMEOUT_S: Final = 60
 _MEMORY_MB: Final = 2048
@@ -54,6 +54,7 @@ _SEEN: Final = ("-fPIC", "-fvisibility=default", "-w")
 _BOUND: Final = ("-Wl,-Bsymbolic",)
 # FMI puts the model's name before each function's where sources are linked with others.
 _PLAIN_NAMES: Final = ("-DFMI2_OVERRIDE_FUNCTION_PREFIX", "-DFMI3_OVERRIDE_FUNCTION_PREFIX")
+_NO_DATE: Final = ('-D__DATE__="Jan  1 1970"', '-D__TIME__="00:00:00"', '-D__TIMESTAMP__=""')
 _FUNCTION: Final = re.compile(r"fmi[23][A-Z]\w{1,60}", re.ASCII)
 _ENTRY: Final = {"2.0": "fmi2Instantiate", "3.0": "fmi3Instantiate"}
 
@@ -153,12 +154,8 @@ class Builder:
     def _compile(
         self, recipe: Recipe, folder: Path, library: Path, prefixed: tuple[str, ...] = ()
     ) -> None:
-        found = toolchain()
-        if found is None:
-            msg = "there is no C compiler here"
-            raise CompilationFailedError(msg)
         work = JAIL_WORK if self.tier is Tier.STRONG else str(folder / "work")
-        commands = _commands(found, recipe, work, prefixed)
+        commands = _commands(recipe, work, prefixed)
         with library.open("w+b") as file:
             report = self._jailed(commands, folder, file.fileno(), self.tier)
         if report.outcome != "made":
@@ -183,7 +180,11 @@ class Builder:
         """Run commands in a jail that shows `folder/input` and can write to `folder/work`."""
         for name in ("input/sources", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        headers, found = fmi_headers(), toolchain()
+        found = toolchain()
+        if found is None:
+            msg = "there is no C compiler here"
+            raise CompilationFailedError(msg)
+        headers = fmi_headers()
         if headers is not None:
             shutil.copytree(headers, folder / "input" / "fmi", dirs_exist_ok=True)
         ours, theirs = os.pipe()
@@ -193,9 +194,9 @@ class Builder:
                 *(str(_BEST if tier is None else int(tier)), str(folder / "input")),
                 *(str(folder / "work"), str(library), str(theirs)),
                 *(str(self._timeout_s), str(self._memory_mb * 2**20)),
-                *(found.tools if found else ("/nowhere",)),
+                *(found.command[0], *found.tools),
                 "--",
-                *(word for words in commands for word in (*words, ";")),
+                *(word for words in commands for word in (*found.command, *words, ";")),
             ]
             work = JAIL_WORK if tier is Tier.STRONG else str(folder / "work")
             try:
@@ -239,19 +240,20 @@ def _understood(told: str, log: str) -> _Report:
     return _Report(Tier(int(tier)), outcome or "lost", log)
 
 
-def _commands(
-    found: Toolchain, recipe: Recipe, work: str, prefixed: tuple[str, ...]
-) -> list[list[str]]:
-    """One command for each file, one to link. File names begin with `./`, so none is an option."""
+def _commands(recipe: Recipe, work: str, prefixed: tuple[str, ...]) -> list[list[str]]:
+    """One for each file, one to link, all to come after the compiler's own words.
+
+    File names begin with `./`, so that none is an option.
+    """
     units = [(group, file) for group in recipe.sets for file in group.files]
     compiling = [
-        [*found.command, *_flags(group, file), f"./{file}", "-o", f"{work}/{number}.o"]
+        [*_flags(group, file), f"./{file}", "-o", f"{work}/{number}.o"]
         for number, (group, file) in enumerate(units)
     ]
     cpp = any(file.endswith(CPP_SUFFIXES) for _, file in units)
     libraries = dict.fromkeys((*(["stdc++"] if cpp else []), *recipe.libraries, "m"))
     linking = [
-        *(*found.command, *LINKING["linux"], *_BOUND),
+        *(*LINKING["linux"], *_BOUND),
         *(f"-Wl,--defsym={name.removeprefix(recipe.identifier + '_')}={name}" for name in prefixed),
         *(f"{work}/{number}.o" for number in range(len(units))),
         *("-o", f"{work}/library.so"),
@@ -272,7 +274,7 @@ def _flags(group: SourceSet, file: str) -> list[str]:
         *_SEEN,
         f"-std={standard}" if standard else _STANDARDS[language],
         *group.options,
-        *_PLAIN_NAMES,
+        *(*_PLAIN_NAMES, *_NO_DATE),
         *(f"-D{definition}" for definition in group.definitions),
         *("-I.", *(f"-I./{folder}" for folder in group.includes)),
         *("-isystem", "../fmi", "-x", language, "-c"),
@@ -280,13 +282,12 @@ def _flags(group: SourceSet, file: str) -> list[str]:
 
 
 def _environment(work: str) -> dict[str, str]:
-    """All that a compiler may know of where it runs. The date is the same every day."""
+    """All that a compiler may know of where it runs."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": work,
         "TMPDIR": work,
-        "SOURCE_DATE_EPOCH": "0",
         "ZIG_GLOBAL_CACHE_DIR": f"{work}/cache",
         "ZIG_LOCAL_CACHE_DIR": f"{work}/cache",
     }

@@ -21,13 +21,14 @@ _HEADERS: Final = ("/usr/include", "/usr/local/include")
 _PARTS: Final = ("as", "ld", "cc1", "cc1plus", "collect2")
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _TIMEOUT_S: Final = 20
+_VERSION: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
     """A C compiler. `tools` are all of its files and folders that the system's don't hold.
 
-    The first of each is the program, by the path that isn't a link.
+    The first of `command` is the program, by the path that isn't a link.
     """
 
     command: tuple[str, ...]
@@ -42,13 +43,7 @@ def toolchain() -> Toolchain | None:
         command = find_compiler()
     except NoCompilerError:
         return None
-    found = _zig() if command[0] == sys.executable else _system(command)
-    if found is None:
-        return None
-    command, tools = found
-    version = _ask((*command, "--version")).partition("\n")[0].strip()[:100]
-    places = tuple(map(str, _needed([Path(command[0]), *tools])))
-    return Toolchain(command, places, version or Path(command[0]).name)
+    return _zig() if command[0] == sys.executable else _system(command)
 
 
 @cache
@@ -61,15 +56,17 @@ def fmi_headers() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _zig() -> tuple[tuple[str, ...], list[Path]] | None:
+def _zig() -> Toolchain | None:
     spec = find_spec("ziglang")
     if spec is None or spec.origin is None:
         return None
     folder = Path(spec.origin).resolve().parent
-    return (str(folder / "zig"), "cc"), [folder / "lib"]
+    program = str(folder / "zig")
+    version = f"zig {_ask((program, 'version')).strip()}"
+    return Toolchain((program, "cc"), (program, str(folder / "lib")), version[:_VERSION])
 
 
-def _system(command: tuple[str, ...]) -> tuple[tuple[str, ...], list[Path]] | None:
+def _system(command: tuple[str, ...]) -> Toolchain | None:
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -80,7 +77,9 @@ def _system(command: tuple[str, ...]) -> tuple[tuple[str, ...], list[Path]] | No
         place = place if Path(place).is_absolute() else shutil.which(part, path=_PATH) or ""
         tools += _chain(Path(place)) if place else ()
     include = Path(_ask((*command, "-print-file-name=include")).strip())
-    return command, [*tools, *([include] if include.is_absolute() else [])]
+    places = _needed([Path(command[0]), *tools, *([include] if include.is_absolute() else [])])
+    version = _ask((*command, "--version")).partition("\n")[0].strip()[:_VERSION]
+    return Toolchain(command, tuple(map(str, places)), version or Path(command[0]).name)
 
 
 def _ask(command: tuple[str, ...]) -> str:

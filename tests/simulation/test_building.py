@@ -187,7 +187,8 @@ def test_a_compilers_complaint_is_told_without_this_machines_folders(
     with pytest.raises(e.CompilationFailedError) as caught:
         built(small('#include "gone.h"\n#error own words \x1b[31m\n'))
     log = str(caught.value.details["log"])
-    assert log.startswith("./model.c:1:10: fatal error: gone.h")
+    assert log.startswith("./model.c:1:10: fatal error: ")
+    assert "gone.h" in log
     assert tempfile.gettempdir() not in log
     assert "\x1b" not in log
     assert list(tmp_path.iterdir()) == []
@@ -212,10 +213,8 @@ def test_what_is_missing_is_found_at_the_upload_not_at_the_run(built: Built) -> 
 
 
 def test_sources_that_take_too_long_are_given_up(tmp_path: Path) -> None:
-    endless = sources.fmu3(
-        {"model.c": '#include "model.c"\n#include "model.c"\n' + ENTRY},
-        described('<SourceFile name="model.c"/>'),
-    )
+    doubling = "".join(f"#define M{i} M{i - 1} M{i - 1}\n" for i in range(1, 40))
+    endless = small(f"#define M0 + 1\n{doubling}#if M39\n#endif\n")
     with pytest.raises(e.CompilationTimeoutError) as caught:
         install(endless, tmp_path, Builder(timeout_s=1))
     assert caught.value.details["limit_s"] == 1
@@ -269,5 +268,4 @@ def test_nothing_remains_of_a_build(built: Built, monkeypatch: pytest.MonkeyPatc
 def test_the_compiler_is_shown_by_files_and_not_by_folders_of_programs() -> None:
     found = toolchain.toolchain()
     assert found is not None
-    assert found.tools[0] == found.command[0]
     assert not {"/usr/bin", "/bin", "/usr", "/usr/local/bin"} & set(found.tools)

@@ -1,6 +1,6 @@
 /* The program that compiles a model's sources where only the compiler and they can be seen.
  *
- *     compile_jail TIER INPUT WORK LIBRARY REPORT SECONDS BYTES TOOL... -- WORD... ; WORD... ;
+ *     compile_jail TIER INPUT WORK LIBRARY REPORT SECONDS BYTES COMPILER TOOL... -- WORD... ; ...
  *
  * It prepares the jail, lets a process attack it, and only then runs the commands, each ended by a
  * `;`, one after another in INPUT/sources until one fails; they see INPUT and may write to WORK alone,
@@ -37,6 +37,7 @@ typedef struct {
     const char *input, *work;
     int library, report;
     rlim_t seconds, bytes;
+    const char *compiler;
     char **tools, **words;
 } Task;
 
@@ -125,7 +126,7 @@ static void tell(int report, const char *text) {
 
 static int serve(const Task *task) {
     char home[1024], told[600];
-    jail_for_building((const char *const *)task->tools);
+    jail_for_building(task->compiler, (const char *const *)task->tools);
     const char *problem = getcwd(home, sizeof home) ? jail_prepare(task->tier, home) : "no folder";
     const char *hole = problem ? NULL : jail_attack(home);
     if (problem)
@@ -143,8 +144,8 @@ static int serve(const Task *task) {
 }
 
 int main(int count, char **arguments) {
-    enum { TIER_AT = 1, INPUT, WORK, LIBRARY, REPORT, SECONDS, BYTES, TOOLS };
-    if (count <= TOOLS) return FAILED;
+    enum { TIER_AT = 1, INPUT, WORK, LIBRARY, REPORT, SECONDS, BYTES, COMPILER, TOOLS };
+    if (count < TOOLS) return FAILED;
     char **end = arguments + TOOLS;
     while (*end && strcmp(*end, "--")) end++;
     if (!*end) return FAILED;
@@ -153,7 +154,7 @@ int main(int count, char **arguments) {
                  .work = arguments[WORK], .library = atoi(arguments[LIBRARY]),
                  .report = atoi(arguments[REPORT]), .seconds = (rlim_t)atoi(arguments[SECONDS]),
                  .bytes = (rlim_t)strtoull(arguments[BYTES], NULL, 10),
-                 .tools = arguments + TOOLS, .words = end + 1};
+                 .compiler = arguments[COMPILER], .tools = arguments + TOOLS, .words = end + 1};
     fcntl(task.library, F_SETFD, FD_CLOEXEC);
     fcntl(task.report, F_SETFD, FD_CLOEXEC);
     prctl(PR_SET_CHILD_SUBREAPER, 1);

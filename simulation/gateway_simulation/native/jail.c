@@ -43,7 +43,8 @@ static struct {
     unsigned forks; /* so far */
     char root[1024], folder[1024];
     char reason[512];
-    const char *const *tools; /* of a compiler, which is then what the jail holds */
+    const char *compiler;
+    const char *const *tools; /* of the compiler that the jail is to hold; NULL: of none */
 } jail;
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -384,10 +385,10 @@ static bool show(const char *path) {
 }
 
 /* Some compilers look for themselves in /proc, which isn't there. */
-static bool name_itself(const char *compiler) {
+static bool name_itself(void) {
     char place[2048];
     snprintf(place, sizeof place, "%s/proc/self/exe", jail.root);
-    return make_folders(place) && symlink(compiler, place) == 0;
+    return make_folders(place) && symlink(jail.compiler, place) == 0;
 }
 
 static bool prepare_root(const char *home) {
@@ -403,14 +404,17 @@ static bool prepare_root(const char *home) {
         if (!show(FILES[i])) return false;
     for (const char *const *tool = jail.tools; tool && *tool; tool++)
         if (!show(*tool)) return false;
-    if (jail.tools && !name_itself(jail.tools[0])) return false;
+    if (jail.tools && !name_itself()) return false;
     snprintf(place, sizeof place, "%s" MODEL, jail.root);
     if (mkdir(place, 0755)) return false;
     snprintf(place, sizeof place, "%s" WORK, jail.root);
     return mkdir(place, 0755) == 0;
 }
 
-void jail_for_building(const char *const *tools) { jail.tools = tools; }
+void jail_for_building(const char *compiler, const char *const *tools) {
+    jail.compiler = compiler;
+    jail.tools = tools;
+}
 
 const char *jail_prepare(int wanted, const char *home) {
     if (wanted != -1 && (wanted < TIER_DEVELOPMENT || wanted > TIER_STRONG)) return "unknown tier";

@@ -33,7 +33,6 @@ from gateway_simulation.archive import Limits, extract, inspect
 from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import SandboxUnavailableError, SimulationError
 from gateway_simulation.layout import JAIL_WORK, Tier
-from gateway_simulation.toolchain import toolchain
 
 TIERS: Final = ("strong", "standard")
 CARELESS: Final = "careless"
@@ -105,8 +104,6 @@ def _careless(attack: BuildAttack, sources: Sources) -> tuple[str, bytes, bytes]
 
 
 def _handed(tier: str, sources: Sources, builder: Builder) -> tuple[str, bytes, bytes]:
-    found = toolchain()
-    assert found is not None
     with tempfile.TemporaryDirectory(prefix="handed-") as name:
         folder = Path(name)
         _lay_out(sources, folder / "input" / "sources")
@@ -116,7 +113,7 @@ def _handed(tier: str, sources: Sources, builder: Builder) -> tuple[str, bytes, 
             words = [*shlex.split(sources.words), *shlex.split(sources.units)]
         except ValueError:
             words = [sources.words, sources.units]
-        command = [*found.command, "-shared", "-fPIC", "-o", f"{work}/library.so", *words]
+        command = ["-shared", "-fPIC", "-o", f"{work}/library.so", *words]
         with library.open("w+b") as file:
             report = builder._jailed([command], folder, file.fileno(), Tier[tier.upper()])
         return report.outcome, report.log.encode(), library.read_bytes()
