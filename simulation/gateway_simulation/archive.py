@@ -44,10 +44,10 @@ _LINE: Final = 300
 class Inspection:
     """What an archive is, found without loading or extracting it.
 
-    `problems` is what its description breaks of the standard and which of its author's wishes aren't
-    granted, in words that quote it. `missing_libraries` are shared libraries that the model's binary
-    names and this system lacks: the model will probably not load. `recipes` say what is to be
-    compiled, where the archive has sources and no binary for this machine.
+    `problems` is what its description breaks of the standard, and asks of a compiler in vain, in
+    words that quote it. `missing_libraries` are shared libraries that the model's binary names and
+    this system lacks: the model will probably not load. `recipes` say what is to be compiled, where
+    the archive has sources and no binary for this machine.
     """
 
     sha256: str

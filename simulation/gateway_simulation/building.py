@@ -30,6 +30,7 @@ from gateway_simulation.exceptions import (
     RunnerLostError,
     SandboxUnavailableError,
 )
+from gateway_simulation.foreign import readable
 from gateway_simulation.layout import JAIL_WORK, Tier
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.sources import CPP_SUFFIXES, Recipe, SourceSet
@@ -299,8 +300,7 @@ def _cleaned(log: bytes, places: tuple[str, ...]) -> str:
     for place in places:
         text = text.replace(place, "")
     lines = [line for line in text.splitlines() if line.strip()][:_LOG_LINES]
-    shown = ("".join(c if c.isprintable() else " " for c in line[:_LINE]) for line in lines)
-    return "\n".join(shown)
+    return "\n".join(readable(line, _LINE) for line in lines)
 
 
 def _prefixed(binary: bytes, identifier: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from gateway_simulation import platforms
 from gateway_simulation.exceptions import ForbiddenXmlError, InvalidSourcesError
+from gateway_simulation.foreign import readable
 
 FOLDER: Final = "sources/"
 BUILD_DESCRIPTION: Final = f"{FOLDER}buildDescription.xml"
@@ -152,7 +153,9 @@ def _recipe(identifier: str, configuration: _Configuration, there: frozenset[str
             )
         )
     libraries = tuple(dict.fromkeys(_library(name) for name in configuration.libraries))
-    return Recipe(identifier, tuple(sets), libraries, tuple(word[:_SHOWN] for word in ignored[:20]))
+    return Recipe(
+        identifier, tuple(sets), libraries, tuple(readable(word, _SHOWN) for word in ignored[:20])
+    )
 
 
 def _harmless(word: str) -> bool:
@@ -219,7 +222,7 @@ def _definition(name: str, value: str | None) -> str:
 
 def _refuse(what: str, named: str) -> NoReturn:
     msg = f"the FMU's list of sources names {what}"
-    raise InvalidSourcesError(msg, {"named": named[:_SHOWN]})
+    raise InvalidSourcesError(msg, {"named": readable(named, _SHOWN)})
 
 
 def _read(xml: bytes) -> list[_Configuration]:
