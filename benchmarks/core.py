@@ -221,6 +221,7 @@ def _latency(simulator: Simulator, scale: _Scale) -> None:
     """One isolated run of a small model, and where its time goes."""
     run = _planned(_model("BouncingBall"), stop_time=3.0, step=_STEP)
     missing = replace(run, model=replace(run.model, folder=run.model.folder / "missing"))
+    missing.model.folder.mkdir(exist_ok=True)
     slow = replace(run, engine="fmpy")
     simulator.run(slow)
     zygote = _zygote(simulator, "native")

@@ -5,7 +5,7 @@ run as asked; raised by `plan`, before anything is loaded) and `RunError` (a run
 carries `details`, plain data for the caller. Text from outside, a model's or a caller's names
 above all, appears only there: a message holds our words and numbers, since language models read it
 as ours. `models_fault` says who is to blame: a run that its model broke may be charged for in the
-end, a run that we broke never.
+end, a run that we broke never. So nothing that a model's process says makes a failure ours.
 """
 
 from __future__ import annotations
@@ -261,7 +261,14 @@ class InvalidResultError(RunError):
 
 
 class EngineFailedError(RunError):
-    """The engine itself failed, not the model: a mistake of ours. `details`: reason."""
+    """The engine stopped for a reason that it doesn't know of models. `details`: reason.
+
+    It may be a mistake of ours. But its process holds the model's code by then, which could say the
+    same: what can't be told apart counts as the model's. A failure that is ours for sure happens
+    before (RunnerLostError).
+    """
+
+    models_fault = True
 
 
 class BusyError(RunError):
@@ -269,7 +276,10 @@ class BusyError(RunError):
 
 
 class RunnerLostError(RunError):
-    """The process that runs models went away; it is started again by itself. Repeat the call."""
+    """The process that runs models went away, or the run's own never came to load its model.
+
+    It is started again by itself. Repeat the call.
+    """
 
 
 class SandboxUnavailableError(RunError):

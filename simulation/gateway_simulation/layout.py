@@ -283,8 +283,8 @@ ENDING: Final = _record(
     "Ending",
     ("signal", "i", "that ended the process; 0: none"),
     ("exit_status", "i", "-1 where a signal ended it"),
-    ("timed_out", "I", "it was ended at its deadline"),
-    ("unused", "I", ""),
+    ("timed_out", "I", "it was ended at its deadline, or for its processor time"),
+    ("confined", "I", "it had given up all but computing, and came to run its model"),
     ("peak_bytes", "Q", "of memory"),
 )
 """What a zygote answers, once."""

@@ -1,6 +1,7 @@
-"""The rows and events that the runs of an order left: counted, finite and in order, or not taken.
+"""The rows and events that the runs of an order left: counted, finite, in order and up to the end.
 
-All runs are read and checked at once, since a batch has thousands: each costs a slice.
+What isn't so is not taken: a model's code could write all of it. All runs are read and checked at
+once, since a batch has thousands: each costs a slice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway_simulation import layout
-from gateway_simulation.layout import MAX_EVENTS
+from gateway_simulation.instants import whole_steps
+from gateway_simulation.layout import MAX_EVENTS, Ability, Mode
 from gateway_simulation.order import Order
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.trajectory import Samples
@@ -24,8 +26,9 @@ RECORD: Final = np.dtype(
 )
 """A run's record, for many at once."""
 
-_CLOSE: Final = 1e-9
-_TINY: Final = 1e-300
+_COUNTERS: Final = ("steps", "evaluations", "events")
+_MOST: Final = 2**53
+"""Nobody counts further; up to it doubles, and with them JSON, tell all integers apart."""
 
 
 class Recorded:
@@ -47,8 +50,10 @@ class Recorded:
             result.read(layout.events_offset(n), 8 * _total(event_ends)), "<f8"
         )
         self.faults = {
-            **dict.fromkeys(_runs_of(_not_finite(self._events), event_ends), _NOT_FINITE),
-            **_faults(order.start, columns, rows, ends),
+            **_faults_of_events(order, self._events, events, event_ends),
+            **_faults_of_ends(order, columns[0], records, ends),
+            **_faults_of_rows(order, columns, rows, ends),
+            **dict.fromkeys(_miscounted(records), "counters that can't be"),
             **dict.fromkeys(range(event_ends.size, records.size), "events without a place"),
             **dict.fromkeys(range(ends.size, records.size), "rows without a place"),
             **dict.fromkeys(np.flatnonzero(rows == 0).tolist(), "no rows"),
@@ -80,22 +85,74 @@ def _total(ends: Integers) -> int:
     return int(ends[-1]) if ends.size else 0
 
 
-def _faults(start: float, columns: Samples, rows: NDArray[Any], ends: Integers) -> dict[int, str]:
+def _faults_of_rows(
+    order: Order, columns: Samples, rows: NDArray[Any], ends: Integers
+) -> dict[int, str]:
     """What is wrong with the rows of a run, by its index."""
     rows = rows[: ends.size].astype(np.int64)
     begins = (ends - rows)[rows > 0]
     time = columns[0]
-    falls = np.flatnonzero(time[1:] < time[:-1]) + 1
-    first = time[begins]
-    largest = np.maximum(np.abs(first), abs(start))
-    apart = ~(np.abs(first - start) <= np.maximum(_CLOSE * largest, _TINY))
-    if falls.size:
-        falls = np.setdiff1d(falls, begins)
-    disorder = np.concatenate((falls, begins[apart]))
+    apart = ~(np.abs(time[begins] - order.start) <= order.tolerance)
+    disorder = np.concatenate((_falls(time, begins), begins[apart]))
     return {
         **dict.fromkeys(_runs_of(disorder, ends), "times out of order"),
         **dict.fromkeys(_runs_of(_not_finite(columns), ends), _NOT_FINITE),
     }
+
+
+def _faults_of_ends(
+    order: Order, time: Samples, records: NDArray[Any], ends: Integers
+) -> dict[int, str]:
+    """A run has its rows up to its end, or to where its model ended it."""
+    whole = np.flatnonzero(records["rows"][: ends.size])
+    early = records["terminated"][whole] != 0
+    last, least = _grid(order)
+    expected = np.where(early, records["time"][whole], last)
+    reached = np.abs(time[ends[whole] - 1] - expected) <= order.tolerance
+    short = ~reached | (~early & (records["rows"][whole] < least))
+    return dict.fromkeys(whole[short].tolist(), "rows that end too early or too late")
+
+
+def _grid(order: Order) -> tuple[float, int]:
+    """The last time [s] that a run records, and the least rows until then.
+
+    An FMU for Co-Simulation that can't vary its steps ends with the last one that fits.
+    """
+    whole = whole_steps(order.start, order.stop, order.step, order.tolerance)
+    reached = order.start + whole * order.step
+    if reached > order.stop or order.same_time(reached, order.stop):
+        return order.stop, whole + 1
+    if order.mode is Mode.CO_SIMULATION and Ability.VARIABLE_STEP not in order.abilities:
+        return reached, whole + 1
+    return order.stop, whole + 2
+
+
+def _faults_of_events(
+    order: Order, events: Samples, counts: NDArray[Any], ends: Integers
+) -> dict[int, str]:
+    """What is wrong with the events of a run, by its index."""
+    if not events.size:
+        return {}
+    counts = counts[: ends.size].astype(np.int64)
+    early = np.flatnonzero(~(events >= order.start - order.tolerance))
+    late = np.flatnonzero(~(events <= order.stop + order.tolerance))
+    places = np.concatenate((_falls(events, ends - counts), early, late))
+    return dict.fromkeys(_runs_of(places, ends), "events out of order")
+
+
+def _miscounted(records: NDArray[Any]) -> list[int]:
+    """The runs that counted too far, or more events than they have rows of them."""
+    wrong = records["events"] > records["rows"]
+    for name in _COUNTERS:
+        wrong |= records[name] > _MOST
+    found: list[int] = np.flatnonzero(wrong).tolist()
+    return found
+
+
+def _falls(times: Samples, begins: Integers) -> Integers:
+    """Where time goes back, other than to the next run's begin."""
+    falls = np.flatnonzero(~(times[1:] >= times[:-1])) + 1
+    return np.setdiff1d(falls, begins) if falls.size else falls
 
 
 def _not_finite(numbers: Samples) -> Integers:

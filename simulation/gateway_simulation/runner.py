@@ -60,6 +60,23 @@ class _Bounds:
     memory_mb: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """When a call has taken the time that it was given, on the monotonic clock [s]."""
+
+    given_s: float
+    until: float
+
+    @property
+    def left_s(self) -> float:
+        return self.until - time.monotonic()
+
+    @property
+    def passed(self) -> RunTimeoutError:
+        msg = f"the run took longer than {self.given_s:g} s"
+        return RunTimeoutError(msg, {"timeout_s": self.given_s})
+
+
 class Simulator:
     """Runs canonical runs. Many threads may call `run` at once; as many run as there are cores.
 
@@ -127,7 +144,7 @@ class Simulator:
         _check_alike(runs)
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
         with self._slot():
-            deadline = time.monotonic() + patience
+            deadline = _Deadline(patience, time.monotonic() + patience)
             found = self._spread(deadline, runs)
             if runs and runs[0].check_accuracy:
                 finest = self._spread(deadline, [finer(run) for run in runs])
@@ -165,7 +182,9 @@ class Simulator:
             with self._queue:
                 self._waiting -= 1
 
-    def _spread(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
+    def _spread(
+        self, deadline: _Deadline, runs: Sequence[CanonicalRun]
+    ) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, on each core that nobody waits for."""
         with self._spare_cores(len(runs) // _WORTH_A_CORE) as spare:
             if not spare:
@@ -188,22 +207,23 @@ class Simulator:
             for _ in range(taken):
                 self._slots.release()
 
-    def _until(self, deadline: float, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
+    def _until(
+        self, deadline: _Deadline, runs: Sequence[CanonicalRun]
+    ) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, process after process, as far as the time lasts."""
         found: list[Trajectory | RunError] = []
         while len(found) < len(runs):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                error = _timeout(self._bounds.timeout_s)
-                return [*found, *[error] * (len(runs) - len(found))]
+            if deadline.left_s <= 0:
+                return [*found, *[deadline.passed] * (len(runs) - len(found))]
             shard = runs[len(found) : len(found) + _shard(runs[0])]
-            found += self._process(shard, left)
+            found += self._process(shard, deadline)
         return found
 
     def _process(
-        self, runs: Sequence[CanonicalRun], timeout_s: float
+        self, runs: Sequence[CanonicalRun], deadline: _Deadline
     ) -> list[Trajectory | RunError]:
         """The outcomes of the first of `runs`, at least one, in one process."""
+        timeout_s = max(0.0, deadline.left_s)  # starting a worker is not the run's time
         worker = self._current_worker(runs[0].engine)
         work = order_for(runs, layout.JAIL_MODEL if worker.tier is Tier.STRONG else None)
         with (
@@ -213,13 +233,14 @@ class Simulator:
             worker.folder() as folder,
         ):
             begun = time.monotonic()
-            evidence = self._await(
+            ending = self._await(
                 worker,
                 (ordered.descriptor, result.descriptor, output.descriptor),
                 (runs[0].model.folder.resolve(), folder),
                 timeout_s,
             )
             wall_ms = (time.monotonic() - begun) * 1000
+            evidence = _evidence(ending, deadline.given_s, self._bounds.memory_mb)
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
@@ -231,8 +252,8 @@ class Simulator:
         descriptors: tuple[int, int, int],
         folders: tuple[Path, Path],
         timeout_s: float,
-    ) -> Evidence:
-        """Hand the run to the worker and wait for what became of it."""
+    ) -> dict[str, Any]:
+        """Hand the run to the worker and wait for what became of it: `layout.ENDING`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
@@ -255,7 +276,11 @@ class Simulator:
                 raise SimulatorClosedError(msg)
             msg = "the process that runs models was lost during the run"
             raise RunnerLostError(msg)
-        return _evidence(layout.ENDING.unpack(told), self._bounds)
+        ending = layout.ENDING.unpack(told)
+        if not ending["confined"] and not ending["timed_out"]:
+            msg = "the process of the run came to its end before it loaded the model"
+            raise RunnerLostError(msg)
+        return ending
 
     def _current_worker(self, engine: Engine) -> Worker:
         with self._lock:
@@ -290,14 +315,14 @@ def finer(run: CanonicalRun) -> CanonicalRun:
     return replace(run, relative_tolerance=(run.relative_tolerance or math.nan) * _FINER)
 
 
-def _evidence(told: dict[str, Any], bounds: _Bounds) -> Evidence:
+def _evidence(told: dict[str, Any], timeout_s: float, memory_mb: int) -> Evidence:
     return Evidence(
         signal=told["signal"] or None,
         exit_status=told["exit_status"] if told["exit_status"] >= 0 else None,
         timed_out=bool(told["timed_out"]),
         peak_bytes=told["peak_bytes"],
-        timeout_s=bounds.timeout_s,
-        memory_mb=bounds.memory_mb,
+        timeout_s=timeout_s,
+        memory_mb=memory_mb,
     )
 
 
@@ -362,8 +387,3 @@ def _provenance(run: CanonicalRun, tier: Tier) -> dict[str, str | None]:
         "solver": run.solver,
         "sandbox": tier.name.lower(),
     }
-
-
-def _timeout(timeout_s: float) -> RunTimeoutError:
-    msg = f"the run took longer than {timeout_s:g} s"
-    return RunTimeoutError(msg, {"timeout_s": timeout_s})

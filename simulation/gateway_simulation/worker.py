@@ -36,9 +36,11 @@ class Worker:
 
     def __init__(self, engine: Engine, wanted: Tier | None) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="fmu-gateway-", dir=_memory()))
+        self._nothing = self._home / "nothing"
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
+            self._nothing.mkdir()
             with theirs, (self._home / "zygote.log").open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
                     _command(theirs.fileno(), engine, _BEST if wanted is None else int(wanted)),
@@ -63,8 +65,18 @@ class Worker:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """An empty folder for one run to work in, removed afterwards."""
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._home))
+        """An empty folder for one run to be in. Raises RunnerLostError.
+
+        Only without a sandbox is it the run's own, and removed afterwards: in `strong` the run sees
+        one in memory instead, and in `standard` it can put nothing into this one.
+        """
+        if self.tier is not Tier.DEVELOPMENT:
+            yield self._nothing
+            return
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._home))
+        except OSError as error:
+            raise _gone() from error
         try:
             yield folder
         finally:
@@ -76,8 +88,7 @@ class Worker:
             with self._lock:
                 socket.send_fds(self._control, [assignment], descriptors)
         except OSError as error:
-            msg = "the process that runs models is gone"
-            raise RunnerLostError(msg) from error
+            raise _gone() from error
 
     def kill(self) -> None:
         """End a process that isn't trusted any more, without asking."""
@@ -116,6 +127,10 @@ class Worker:
             msg = f"there is no sandbox in which a model could be run: {told[1:]}"
             raise SandboxUnavailableError(msg)
         return Tier(int(told))
+
+
+def _gone() -> RunnerLostError:
+    return RunnerLostError("the process that runs models is gone")
 
 
 def _remove(folder: Path) -> None:

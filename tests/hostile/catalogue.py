@@ -76,6 +76,11 @@ def _short(ended: Ended) -> bool:
     return found is not None and found.terminated_at is None and found.rows < fmu.ROWS
 
 
+def _long(ended: Ended) -> bool:
+    found = ended.trajectory
+    return found is not None and found.time[-1] > 1
+
+
 def _endless(ended: Ended) -> bool:
     at = ended.trajectory.terminated_at if ended.trajectory else None
     return at is not None and not math.isfinite(at)
@@ -274,7 +279,7 @@ PROCESSES: Final = (
     _process("posix_spawn", "spawns"),
     _process("system", "runs_shell"),
     _process("popen", "opens_pipe_to_shell"),
-    _process("1500 threads", "takes_threads"),
+    _process("1000 threads more than the machine has", "takes_threads", t.threads),
     _process("kill a process", "kills", t.victim),
     _process("kill the zygote", "kills", t.zygote, seen=_lost, says=False),
     _process("signal the server", "signals", t.signalled),
@@ -363,6 +368,7 @@ _CRASH: Final = "ModelCrashedError"
 _EXIT: Final = "ModelExitedError"
 _FAILED: Final = "ModelFailedError"
 _INVALID: Final = "InvalidResultError"
+_ENGINE: Final = "EngineFailedError"
 _FORBIDDEN: Final = "ForbiddenCallError"
 _never = {"deadline_s": IMPATIENCE_S}
 
@@ -394,16 +400,21 @@ RESOURCES: Final = (
 PROTOCOL: Final = (
     _forge("the magic word only", "forges_magic", _INVALID),
     _forge("a short run", "forges_short_run", _INVALID, seen=_short),
+    _forge("a run of its first and last row", "forges_sparse_run", _INVALID, seen=_short),
+    _forge("a run beyond its end", "forges_long_run", _INVALID, seen=_long),
+    _forge("an end that isn't its last row's", "forges_other_end", _INVALID),
     _forge("a whole run, as a model may that answers 42", "forges_whole_run", DONE),
     _forge("more rows than there are", "forges_rows", _INVALID),
     _forge("rows outside the block", "forges_first_row", _INVALID),
     _forge("events outside the block", "forges_first_event", _INVALID),
+    _forge("an event beyond the end", "forges_late_event", _INVALID),
     _forge("NaN", "forges_not_a_number", _INVALID),
     _forge("time going back", "forges_time", _INVALID),
     _forge("an end at NaN", "forges_end", _INVALID, seen=_endless),
     _forge("absurd statistics", "forges_statistics", _INVALID, seen=_absurd),
+    _forge("absurdly many steps", "forges_steps", _INVALID, seen=_absurd),
     _forge("an unknown status", "forges_status", _INVALID),
-    _forge("a failure of ours, to run unpaid", "forges_our_failure", _INVALID, _FAILED),
+    _forge("a failure of ours, to run unpaid", "forges_our_failure", _ENGINE),
     _forge("words", "forges_words", _FAILED, seen=_unprintable),
     _forge("everything", "forges_everything", _INVALID, _EXIT),
     _forge("at exit", "forges_at_exit", _INVALID, seen=_short),
@@ -412,11 +423,12 @@ PROTOCOL: Final = (
     _lie("exit(0) as the library is loaded", "nothing", _EXIT, aim=t.at_load("exits")),
     _lie("_exit(0)", "exits_at_once", _EXIT),
     _lie("quick_exit(0)", "exits_quickly", _EXIT),
+    _lie("exit as one that can't be confined", "exits_unconfined", _EXIT),
     _lie("exit(0) at the end", "exits_at_the_end", _EXIT),
     _lie("exit(0) in a thread", "exits_in_thread", _EXIT),
     _lie("abort", "aborts", _CRASH),
     _lie("abort as the library is loaded", "nothing", _CRASH, aim=t.at_load("aborts")),
-    _lie("kill itself", "kills_itself", _MEMORY, DONE),
+    _lie("kill itself", "kills_itself", _CRASH, DONE),
     _lie("crash", "crashes", _CRASH),
     _lie("crash at the end", "crashes_at_the_end", _CRASH),
     _lie("divide by zero", "divides_by_zero", _CRASH),

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from fmus import compiled
 from hostile import fmu, matrix
+from hostile.users import SOMEBODY
 
 USERS = ("us", "somebody", "us, by FMPy")
-_SOMEBODY = 54_321
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,7 +43,7 @@ def matrices(library: Path) -> dict[str, Future[matrix.Matrix]]:
     with ThreadPoolExecutor() as pool:
         found = {"us": pool.submit(matrix.measured, library)}
         if os.geteuid() == 0:
-            found["somebody"] = pool.submit(matrix.measured, library, _SOMEBODY)
+            found["somebody"] = pool.submit(matrix.measured, library, SOMEBODY)
         return found
 
 

@@ -27,6 +27,7 @@ from hostile.catalogue import ATTACKS, DONE, Attack, Ended
 from hostile.processes import descendants
 from hostile.world import PATIENCE_S, SECRET, SECRET_VARIABLE, Target, World
 
+from gateway_simulation import exceptions
 from gateway_simulation.exceptions import RunError, SandboxUnavailableError
 from gateway_simulation.layout import Tier
 from gateway_simulation.run import Engine
@@ -38,7 +39,8 @@ MEMORY_MB: Final = 64
 _GONE_S: Final = 1.0
 _DETAILS: Final = 300
 _IMPATIENCE_S: Final = 0.02
-_OUR_FAULT: Final = ("EngineFailedError", "RunnerLostError", "BusyError")
+_OURS: Final = {"zygote.log", "root", "nothing"}
+"""In a zygote's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ class _Attempts:
             time.sleep(0.005)
         yield from (f"process {pid}" for pid in pids)
         names = {p.name for p in self._world.home.iterdir()} if self._world.home.exists() else set()
-        yield from sorted(f"file {_plain(n)}" for n in names - {"zygote.log", "root"})
+        yield from sorted(f"file {_plain(n)}" for n in names - _OURS)
         if shm.orphans() - self._orphans:
             yield "shared memory"
 
@@ -225,7 +227,7 @@ class _Attempts:
         if not self._world.home.exists():
             return
         for path in self._world.home.iterdir():
-            if path.name not in {"zygote.log", "root"}:
+            if path.name not in _OURS:
                 subprocess.run(["chmod", "-R", "u+rwX", path], check=False, capture_output=True)
                 subprocess.run(["rm", "-rf", "--one-file-system", path], check=False)
 
@@ -251,14 +253,21 @@ def _has_effect(attack: Attack, target: Target, ended: Ended) -> bool:
         (attack.says and ended.effect)
         or (target.seen is not None and target.seen())
         or (attack.seen is not None and attack.seen(ended))
-        or ended.outcome in _OUR_FAULT
+        or _ours(ended.outcome)
         or ended.outcome.startswith("untyped")
     )
+
+
+def _ours(outcome: str) -> bool:
+    """Whether the run is never charged, since its failure counts as the gateway's."""
+    error = getattr(exceptions, outcome, None)
+    return error is not None and not error.models_fault
 
 
 @contextmanager
 def _world(library: Path) -> Iterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    folder.chmod(0o755)  # as data folders are
     world = World.made(folder, library.read_bytes())
     try:
         yield world

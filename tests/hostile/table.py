@@ -19,8 +19,7 @@ sys.path[:1] = [str(_HERE.parent)]
 from hostile import fmu  # noqa: E402 - found by the line above
 from hostile.catalogue import ATTACKS, Attack  # noqa: E402
 from hostile.matrix import TIERS, Matrix, Tried, measured  # noqa: E402
-
-_ORDINARY: Final = 54_321
+from hostile.users import SOMEBODY  # noqa: E402
 
 
 def rows(matrices: Mapping[str, Matrix]) -> Iterator[str]:
@@ -64,7 +63,7 @@ def main() -> None:
         Path(folder).chmod(0o755)
         library = Path(folder) / "hostile.so"
         fmu.build(library)
-        users = {"root": None, "user": _ORDINARY} if os.geteuid() == 0 else {"user": None}
+        users = {"root": None, "user": SOMEBODY} if os.geteuid() == 0 else {"user": None}
         asked = {name: pool.submit(measured, library, user) for name, user in users.items()}
         matrices = {name: future.result() for name, future in asked.items()}
     sys.stdout.write("\n".join([*summary(matrices), "", *rows(matrices), ""]))

@@ -22,7 +22,7 @@ def found_in(by_tier: Matrix, tier: str, attack: str) -> Finding:
 
 
 def allow_for(request: pytest.FixtureRequest, attack: str, tier: str) -> None:
-    """A defect that is known fails as expected, until it is mended."""
+    """What is beyond a tier fails as expected."""
     reason = known(attack, tier)
     if reason:
         request.applymarker(pytest.mark.xfail(reason=reason, strict=False))

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+SOMEBODY: Final = 54_321
+"""An ordinary user, whom nobody else is."""
 _NEW_MOUNTS: Final = 0x20000
 _RECURSIVE_PRIVATE: Final = 0x4000 | 0x40000
 _BIND: Final = 0x1000

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hostile.processes import zygotes
 
 from gateway_simulation import exceptions as e
 from gateway_simulation import native
@@ -95,18 +98,86 @@ def test_a_tier_that_nobody_knows_is_refused() -> None:
         Worker("native", 7)  # type: ignore[arg-type]
 
 
-def test_without_the_core_there_is_no_sandbox_and_nothing_is_run(
-    model_that: Named, planned: Planner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = planned(model_that("driven"), engine="fmpy")
+@pytest.fixture
+def coreless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without a native core."""
     monkeypatch.setattr(native, "built_library", lambda: Path("/nowhere/core.so"))
     monkeypatch.setattr("gateway_simulation.worker._BOOT", _CORELESS)
-    simulator = Simulator(timeout_s=10, memory_mb=256)
+
+
+@pytest.mark.parametrize("wanted", [None, Tier.STANDARD, Tier.STRONG])
+def test_without_the_core_there_is_no_sandbox_and_nothing_is_run(
+    wanted: Tier | None, model_that: Named, planned: Planner, coreless: None
+) -> None:
+    del coreless
+    run = planned(model_that("driven"), engine="fmpy")
+    simulator = Simulator(timeout_s=10, memory_mb=256, sandbox=wanted)
     try:
-        with pytest.raises(e.SandboxUnavailableError, match="not built"):
+        with pytest.raises(
+            e.SandboxUnavailableError, match="part of the native core, and it was not built"
+        ):
             simulator.run(run)
     finally:
         simulator.close()
+
+
+def test_without_the_core_models_are_run_where_that_was_asked_for(
+    model_that: Named, planned: Planner, coreless: None
+) -> None:
+    del coreless
+    simulator = Simulator(timeout_s=10, memory_mb=256, sandbox=Tier.DEVELOPMENT)
+    try:
+        trajectory = simulator.run(planned(model_that("driven"), engine="fmpy"))
+    finally:
+        simulator.close()
+    assert trajectory.engine["sandbox"] == "development"
+    assert trajectory.warnings[-1].startswith("NO SANDBOX")
+
+
+def test_a_process_that_cannot_be_confined_is_no_fault_of_the_model(
+    model_that: Named, planned: Planner, tmp_path: Path
+) -> None:
+    """Its folder is gone, so that it can't be entered."""
+    run = planned(model_that("driven"))
+    simulator = Simulator(timeout_s=10, memory_mb=256, sandbox=Tier.DEVELOPMENT)
+    try:
+        assert simulator.run(run).rows == 11
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(e.RunnerLostError) as caught:
+            patch.setattr(Worker, "folder", lambda _: nullcontext(tmp_path / "gone"))
+            simulator.run(run)
+        assert simulator.run(run).rows == 11
+    finally:
+        simulator.close()
+    assert not caught.value.models_fault
+
+
+def test_a_run_for_which_there_is_no_process_takes_no_other_with_it(
+    model_that: Named, planned: Planner
+) -> None:
+    before = set(zygotes())
+    simulator = Simulator(timeout_s=10, memory_mb=256, sandbox=Tier.DEVELOPMENT)
+    try:
+        simulator.run(planned(model_that("driven")))
+        (zygote,) = set(zygotes()) - before
+        limits = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
+        taken = {int(path.name) for path in Path(f"/proc/{zygote}/fd").iterdir()}
+        free = [number for number in range(64) if number not in taken]
+        few = free[4]  # enough for those that come with an order
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, (few, limits[1]))
+        with pytest.raises(e.RunnerLostError):
+            simulator.run(planned(model_that("driven")))
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, limits)
+        assert simulator.run(planned(model_that("driven"))).rows == 11
+        assert set(zygotes()) - before == {zygote}
+    finally:
+        simulator.close()
+
+
+def test_a_worker_that_is_gone_has_no_folder_to_give() -> None:
+    worker = Worker("native", Tier.DEVELOPMENT)
+    worker.close()
+    with pytest.raises(e.RunnerLostError), worker.folder():
+        pass
 
 
 _CORELESS = """

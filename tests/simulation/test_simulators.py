@@ -79,6 +79,20 @@ def test_waiting_for_a_core_doesnt_count_as_running(
         simulator.close()
 
 
+def test_a_run_that_took_too_long_is_told_the_time_that_its_call_was_given(
+    model_that: ModelThat, planned: Planner
+) -> None:
+    simulator = Simulator(timeout_s=10, memory_mb=256)
+    spins = planned(model_that("spins"))
+    try:
+        simulator.start()
+        found = simulator.run_all([spins, spins], 0.3)
+    finally:
+        simulator.close()
+    assert [type(error) for error in found] == [e.RunTimeoutError] * 2
+    assert [error.details for error in found] == [{"timeout_s": 0.3}] * 2  # type: ignore[union-attr]
+
+
 def test_a_wait_without_end_is_told_as_busy(model_that: ModelThat, planned: Planner) -> None:
     simulator = Simulator(timeout_s=0.5, memory_mb=256, concurrency=1)
     spinning = planned(model_that("spins"))

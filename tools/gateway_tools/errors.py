@@ -237,7 +237,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "too_many_events", 422, "Shorten the run, or change what makes the model chatter."
     ),
     simulation.EngineFailedError: Failure(
-        "engine_failed", 500, "Nothing was charged; repeat the call, or report the request."
+        "engine_failed", 500, "Repeat the call, or report the request; see details.charged."
     ),
     simulation.InvalidResultError: Failure("invalid_result", 422, _MODEL),
     simulation.BusyError: Failure(

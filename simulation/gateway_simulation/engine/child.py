@@ -23,11 +23,15 @@ LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one child gets: descriptors, the model, a folder to work in, and its bounds."""
+    """What one child gets: descriptors, the model, a folder to work in, and its bounds.
+
+    On `word` it says that it is confined, and closes it before it loads the model.
+    """
 
     order: int
     result: int
     output: int
+    word: int
     model: str
     folder: str
     cpu_s: int
@@ -37,15 +41,16 @@ class Assignment:
 def main(assignment: Assignment, zygote: int, jail: Jail) -> NoReturn:
     """Run the order and leave; never returns, whatever the FMU does."""
     try:
-        _isolate(assignment, zygote)
         mapped = _mapped()
-        jail.enter(assignment.model, assignment.folder)
         order = mmap.mmap(assignment.order, 0, access=mmap.ACCESS_COPY)
         result = mmap.mmap(assignment.result, 0)
-        os.close(assignment.order)
-        os.close(assignment.result)
-        _limit(assignment, mapped + order.size() + result.size())
+        size = order.size() + result.size()
+        _isolate(assignment, zygote, jail)
+        jail.enter(assignment.model, assignment.folder)
+        _limit(assignment, mapped + size)
         jail.confine(assignment.model)
+        os.write(assignment.word, b"\0")
+        os.close(assignment.word)
         run(order, result)
         LIBC.fflush(None)
     except BaseException as error:  # noqa: BLE001 - nothing may reach the zygote's loop
@@ -56,8 +61,8 @@ def main(assignment: Assignment, zygote: int, jail: Jail) -> NoReturn:
     os._exit(0)
 
 
-def _isolate(assignment: Assignment, zygote: int) -> None:
-    """A session of its own, no descriptor but its own, a place for all output, bounds."""
+def _isolate(assignment: Assignment, zygote: int, jail: Jail) -> None:
+    """A session of its own, no descriptors but two, a place for all output."""
     os.setsid()
     LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != zygote and os.getpid() != 1:  # 1: in a namespace of its own
@@ -66,9 +71,8 @@ def _isolate(assignment: Assignment, zygote: int) -> None:
     os.dup2(null, 0)
     os.dup2(assignment.output, 1)
     os.dup2(assignment.output, 2)
-    kept = sorted({assignment.order, assignment.result})
     low = 3
-    for descriptor in kept:
+    for descriptor in sorted({assignment.word, jail.life or assignment.word}):
         os.closerange(low, descriptor)
         low = descriptor + 1
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))

@@ -15,6 +15,7 @@ from fmpy import fmi2  # type: ignore[import-untyped]
 from fmpy.fmi1 import FMICallException  # type: ignore[import-untyped]
 from fmpy.logging import addLoggerProxy  # type: ignore[import-untyped]
 
+from gateway_simulation.engine.arithmetic import restore
 from gateway_simulation.engine.block import Block
 from gateway_simulation.engine.failures import EngineError
 from gateway_simulation.engine.prototypes import FMI3, fmu_class
@@ -294,6 +295,7 @@ def _load(order: Order, block: Block) -> Any:  # noqa: ANN401
         raise EngineError(
             Status.LOAD_FAILED, function="load", reason=str(error), time=order.start
         ) from error
+    restore()  # a library may change things as it is loaded
     try:
         raw.instantiate(**_instance_options(order, block))
     except EngineError:

@@ -1,4 +1,8 @@
-"""The jail of `jail.h`, for the zygote that holds Python."""
+"""The jail of `jail.h`, for the zygote that holds Python.
+
+It is part of the native core. Where that could not be built or loaded, FMPy runs models only if an
+operator asked for the tier that is no sandbox; asked for any other, this zygote refuses to serve.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,15 @@ from gateway_simulation.layout import Tier
 
 
 class Jail:
-    """A prepared jail. Without the native core there is only the tier that is none."""
+    """A prepared jail. Without the native core there is only the tier that is none.
+
+    `problem` says why there is none, `life` is a descriptor to keep open until `confine`.
+    """
 
     def __init__(self, wanted: int) -> None:
         self.problem: str | None = None
         self.tier = Tier.DEVELOPMENT
+        self.life: int | None = None
         if wanted == Tier.DEVELOPMENT:
             return
         if native.problem() is not None:
@@ -29,6 +37,7 @@ class Jail:
             self.problem = failed.decode()
             return
         self.tier = Tier(native.library().jail_tier())
+        self.life = native.library().jail_life()
 
     def fork(self) -> int:
         """A child's process id, 0 in the child, which may enter the jail."""

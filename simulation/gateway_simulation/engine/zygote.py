@@ -22,7 +22,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from gateway_simulation.engine import child
 from gateway_simulation.engine.jail import Jail
@@ -31,6 +31,8 @@ from gateway_simulation.layout import ASSIGNMENT, ENDING
 
 DESCRIPTORS: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_OF_PROCESSOR_TIME: Final = (signal.SIGKILL, signal.SIGXCPU)
+_PROCESSOR_ROUNDING_S: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -39,7 +41,9 @@ class _Running:
 
     pid: int
     handle: int
+    word: int
     deadline: float
+    processor_s: int
     outcome: socket.socket
     timed_out: bool = False
 
@@ -80,28 +84,44 @@ class _Zygote:
         if not message:
             return False
         told = ASSIGNMENT.unpack(message)
-        order, result, output, reply = descriptors
+        *blocks, reply = descriptors
+        outcome = socket.socket(fileno=reply)
+        try:
+            self._start(told, blocks, outcome)
+        except OSError:  # no other child is to be lost for that
+            _tell(outcome, exit_status=-1)
+        for descriptor in blocks:
+            os.close(descriptor)
+        return True
+
+    def _start(self, told: dict[str, Any], blocks: list[int], outcome: socket.socket) -> None:
+        """A process for the order. Raises OSError where there can't be one."""
+        heard, word = os.pipe()
+        order, result, output = blocks
         assignment = child.Assignment(
             order=order,
             result=result,
             output=output,
+            word=word,
             model=told["model"].rstrip(b"\0").decode(),
             folder=told["folder"].rstrip(b"\0").decode(),
             cpu_s=int(told["timeout"]) + 2,
             memory_bytes=told["memory"],
         )
         parent = os.getpid()
-        outcome = socket.socket(fileno=reply)
-        pid = self.jail.fork()
-        if pid == 0:
-            child.main(assignment, parent, self.jail)
-        for descriptor in (order, result, output):
-            os.close(descriptor)
-        handle = os.pidfd_open(pid)
+        try:
+            pid = self.jail.fork()
+            if pid == 0:
+                child.main(assignment, parent, self.jail)
+            handle = _handle(pid)
+        except OSError:
+            os.close(heard)
+            raise
+        finally:
+            os.close(word)
         deadline = time.monotonic() + told["timeout"]
-        self.running[handle] = _Running(pid, handle, deadline, outcome)
+        self.running[handle] = _Running(pid, handle, heard, deadline, assignment.cpu_s, outcome)
         self.selector.register(handle, selectors.EVENT_READ)
-        return True
 
     def _end(self, run: _Running) -> None:
         """Reap a child that ended, and whatever it left behind; tell the server."""
@@ -113,16 +133,18 @@ class _Zygote:
         del self.running[run.handle]
         self._kill_orphans()
         died = os.WIFSIGNALED(status)
-        ending = ENDING.pack(
-            signal=os.WTERMSIG(status) if died else 0,
+        ended_by = os.WTERMSIG(status) if died else 0
+        spent = usage.ru_utime + usage.ru_stime > run.processor_s - _PROCESSOR_ROUNDING_S
+        confined = os.read(run.word, 1)
+        os.close(run.word)
+        _tell(
+            run.outcome,
+            signal=ended_by,
             exit_status=-1 if died else os.WEXITSTATUS(status),
-            timed_out=run.timed_out,
-            unused=0,
+            timed_out=run.timed_out or (spent and ended_by in _OF_PROCESSOR_TIME),
+            confined=bool(confined),
             peak_bytes=usage.ru_maxrss * 1024,
         )
-        with contextlib.suppress(OSError):
-            run.outcome.send(ending)
-        run.outcome.close()
 
     def _enforce_deadlines(self) -> None:
         now = time.monotonic()
@@ -140,6 +162,24 @@ class _Zygote:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+
+
+def _handle(process: int) -> int:
+    """A child's handle. Raises OSError where there is none, and ends the child."""
+    try:
+        return os.pidfd_open(process)
+    except OSError:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        raise
+
+
+def _tell(outcome: socket.socket, **seen: int) -> None:
+    """Answer the server; of a process that never came to run anything there is nothing to tell."""
+    nothing = {field.name: 0 for field in ENDING.fields}
+    with contextlib.suppress(OSError):
+        outcome.send(ENDING.pack(**nothing | seen))
+    outcome.close()
 
 
 def _kill(run: _Running) -> None:

@@ -58,6 +58,7 @@ def library() -> ctypes.CDLL:
     core.core_load_sundials.restype = ctypes.c_char_p
     core.jail_prepare.argtypes = [ctypes.c_int, ctypes.c_char_p]
     core.jail_prepare.restype = ctypes.c_char_p
+    core.jail_life.argtypes = []
     core.jail_enter.argtypes, core.jail_enter.restype = [ctypes.c_char_p] * 2, ctypes.c_bool
     core.jail_confine.argtypes, core.jail_confine.restype = [ctypes.c_char_p], ctypes.c_bool
     core.jail_attack.argtypes, core.jail_attack.restype = [ctypes.c_char_p], ctypes.c_char_p

@@ -1,12 +1,13 @@
 /* An order from its first run to its last, and how runs fail. */
+#define _GNU_SOURCE /* uselocale */
 #include "core.h"
 
+#include <fenv.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EXPORT __attribute__((visibility("default")))
 
 const void *at(const Core *core, uint64_t offset) { return (const char *)core->order + offset; }
 
@@ -126,8 +127,17 @@ static bool attempt(Core *core) {
     return true;
 }
 
+/* Numbers don't depend on what the run before, or loading the library, did to the process: the
+ * rounding, what becomes of the smallest numbers, how texts of numbers are read. */
+static void restore_arithmetic(const Core *core) {
+    fesetenv(FE_DFL_ENV);
+    uselocale(LC_GLOBAL_LOCALE);
+    if (strcmp(setlocale(LC_ALL, NULL), core->locale)) setlocale(LC_ALL, core->locale);
+}
+
 static void begin(Core *core, uint64_t index) {
     const Order *order = core->order;
+    restore_arithmetic(core);
     core->values = (const char *)at(core, order->values) + index * order->values_size;
     core->time = order->start;
     core->refused = false;
@@ -157,15 +167,14 @@ static void end(Core *core, uint64_t index) {
     memcpy(core->records[index].magic, MAGIC, sizeof core->run->magic);
 }
 
-/* Runs the order at `order` into the zeroed block at `result`; both as layout.py says. It ends
- * after the last run, after one that failed, or where the block has no room for another. */
-EXPORT void core_run(const void *order, void *result) {
+void core_run(const void *order, void *result) {
     static Core made;
     static RunRecord run;
     made = (Core){0};
     Core *core = &made;
     core->order = order;
     core->result = result;
+    snprintf(core->locale, sizeof core->locale, "%s", setlocale(LC_ALL, NULL));
     core->log = (char *)result + sizeof(Result);
     core->run = &run;
     core->records = (RunRecord *)(core->log + LOG_LINES * LOG_LENGTH);
@@ -182,4 +191,4 @@ EXPORT void core_run(const void *order, void *result) {
     memcpy(core->result->magic, MAGIC, sizeof core->result->magic);
 }
 
-EXPORT const char *core_version(void) { return CORE_VERSION; }
+const char *core_version(void) { return CORE_VERSION; }

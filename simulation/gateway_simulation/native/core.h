@@ -90,6 +90,7 @@ typedef struct {
     const char *values; /* this run's block of values to set */
     double *rows, *events;
     char *log;
+    char locale[512]; /* of the process before it loaded anything */
     uint64_t rows_used, events_used;
     double time; /* last told to the FMU [s] */
     double last_event; /* [s] */
@@ -112,7 +113,7 @@ typedef struct {
 } Update;
 
 typedef struct {
-    bool terminate, event, discarded;
+    bool terminate, event;
     double reached; /* [s] */
 } Step;
 
@@ -132,6 +133,18 @@ static inline bool same_time(const Core *core, double a, double b) {
     double tolerance = core->order->tolerance;
     return a <= b ? a + tolerance >= b : !(b + tolerance < a);
 }
+
+/* What others call: core.c, cvode.c. */
+#pragma GCC visibility push(default)
+
+/* Runs the order at `order` into the zeroed block at `result`; both as layout.py says. It ends
+ * after the last run, after one that failed, or where the block has no room for another. */
+void core_run(const void *order, void *result);
+const char *core_version(void);
+/* Load CVODE out of `folder`, before any model. NULL, or why it can't be. */
+const char *core_load_sundials(const char *folder);
+
+#pragma GCC visibility pop
 
 /* core.c */
 const void *at(const Core *, uint64_t offset);

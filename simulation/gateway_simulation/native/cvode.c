@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
 enum { BDF = 2, NORMAL = 1, ROOT_RETURN = 2, MOST_STEPS = 1000000, MAX_STEP_PARTS = 50,
        MOST_REFUSALS = 1000, NO_WARNINGS = -1 };
 
@@ -73,7 +71,7 @@ static bool loaded;
 
 /* Load SUNDIALS from a folder, once and before any FMU. NULL, or why CVODE can't be used.
  * Its libraries name each other with a build machine's path, hence the order and RTLD_GLOBAL. */
-EXPORT const char *core_load_sundials(const char *folder) {
+const char *core_load_sundials(const char *folder) {
     static const char *const LIBRARIES[] = {"core", "nvecserial", "sunmatrixdense",
                                             "sunlinsoldense", "cvode"};
     char path[4096];

@@ -222,8 +222,8 @@ static Step discarded(Core *core) {
     double last = core->time;
     if (fmu->get_boolean_status2(fmu->instance, TERMINATED, &terminated) > FMI_WARNING ||
         fmu->get_real_status2(fmu->instance, LAST_SUCCESSFUL_TIME, &last) > FMI_WARNING)
-        return (Step){.reached = core->time, .discarded = true};
-    return (Step){.terminate = terminated, .discarded = true, .reached = fmax(core->time, last)};
+        return (Step){.reached = core->time};
+    return (Step){.terminate = terminated, .reached = fmax(core->time, last)};
 }
 
 /* One communication step from the current time towards `end`. */
@@ -239,7 +239,7 @@ Step do_step(Core *core, double end) {
     bool event = false, terminate = false, early = false;
     double last = core->time;
     int status = fmu->step3(fmu->instance, core->time, size, true, &event, &terminate, &early, &last);
-    if (status == FMI_DISCARD) return (Step){.discarded = true, .reached = core->time};
+    if (status == FMI_DISCARD) return (Step){.reached = core->time};
     check(core, "fmi3DoStep", status);
     return (Step){
         .terminate = terminate, .event = event, .reached = early ? last : core->time + size};

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -23,6 +24,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +44,7 @@ static const char *const FILES[] = {"/etc/ld.so.cache", "/dev/null", "/dev/zero"
 
 static struct {
     int tier, abi;
+    int life; /* descriptor of what the zygote has locked */
     unsigned forks; /* so far */
     char root[1024], folder[1024];
     char reason[512];
@@ -104,7 +109,9 @@ static bool restrict_files(const char *model) {
         made = made && allow(ruleset, FOLDERS[i], READ & handled);
     for (size_t i = 0; i < COUNT(FILES); i++)
         made = made && allow(ruleset, FILES[i], READ & handled);
-    made = made && allow(ruleset, jail.folder, handled & ~(uint64_t)EXECUTE);
+    bool writes = jail.tier == TIER_STRONG || jail.tools;
+    uint64_t work = writes ? ~(uint64_t)EXECUTE : READ;
+    made = made && allow(ruleset, jail.folder, work & handled);
     made = made && syscall(SYS_RESTRICT_SELF, ruleset, 0) == 0;
     close(ruleset);
     return made;
@@ -119,11 +126,11 @@ static bool restrict_files(const char *model) {
 static const int COMPUTING[] = {
     /* files that are open, or that Landlock and the mounts let be opened */
     SYS_read, SYS_write, SYS_close, SYS_fstat, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_readv,
-    SYS_writev, SYS_dup, SYS_dup3, SYS_fcntl, SYS_fsync, SYS_fdatasync, SYS_truncate,
-    SYS_ftruncate, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_umask, SYS_getdents64, SYS_openat,
-    SYS_mkdirat, SYS_newfstatat, SYS_unlinkat, SYS_renameat, SYS_readlinkat, SYS_faccessat,
-    SYS_renameat2, SYS_statx, 439 /* faccessat2 */, SYS_pipe2, SYS_ppoll, SYS_pselect6,
-    SYS_eventfd2, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_statfs, SYS_fstatfs,
+    SYS_writev, SYS_dup, SYS_dup3, SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_getcwd,
+    SYS_chdir, SYS_fchdir, SYS_umask, SYS_getdents64, SYS_mkdirat, SYS_newfstatat, SYS_unlinkat,
+    SYS_renameat, SYS_readlinkat, SYS_faccessat, SYS_renameat2, SYS_statx, 439 /* faccessat2 */,
+    SYS_pipe2, SYS_ppoll, SYS_pselect6, SYS_eventfd2, SYS_epoll_create1, SYS_epoll_ctl,
+    SYS_epoll_pwait, SYS_statfs, SYS_fstatfs,
     /* memory */
     SYS_mmap, SYS_mprotect, SYS_munmap, SYS_brk, SYS_mremap, SYS_msync, SYS_mincore, SYS_madvise,
     /* its own signals and threads */
@@ -139,7 +146,7 @@ static const int COMPUTING[] = {
     SYS_getrandom, SYS_gettimeofday, SYS_clock_gettime, SYS_clock_getres, SYS_nanosleep,
     SYS_clock_nanosleep,
 #ifdef __x86_64__ /* the same by the names that newer machines left out */
-    SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_dup2, SYS_rename, SYS_mkdir, SYS_rmdir,
+    SYS_stat, SYS_lstat, SYS_access, SYS_dup2, SYS_rename, SYS_mkdir, SYS_rmdir,
     SYS_unlink, SYS_readlink, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait, SYS_pause,
     SYS_arch_prctl, SYS_getpgrp, SYS_getrlimit, SYS_time,
 #endif
@@ -177,9 +184,22 @@ static const int SERVING[] = {
 #endif
 };
 
-/* Calls whose arguments decide: threads but no processes, signals to itself only. */
+/* Calls whose arguments decide: threads but no processes, signals to itself only, nothing that cuts
+ * a file unless it is opened to be written to, which Landlock sees. */
 enum { SYS_CLONE3 = 435 };
-static const int SPECIAL[] = {SYS_clone, SYS_CLONE3, SYS_ioctl, SYS_prlimit64, SYS_tgkill, SYS_kill};
+static const int SPECIAL[] = {
+    SYS_clone, SYS_CLONE3, SYS_ioctl, SYS_prlimit64, SYS_tgkill, SYS_kill, SYS_openat, SYS_fcntl,
+#ifdef __x86_64__
+    SYS_open,
+#endif
+};
+
+/* What fcntl is good for, beside F_SETFL. The rest makes the kernel send signals to whom the caller
+ * likes, or holds up whoever opens the file. */
+static const int DESCRIPTORS[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_GETLK, F_SETLK, F_SETLKW,
+    F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+};
 
 #ifdef __x86_64__
 enum { ARCHITECTURE = AUDIT_ARCH_X86_64, X32 = 0x40000000 };
@@ -202,6 +222,10 @@ static void line(Program *program, uint16_t code, uint32_t value, uint8_t yes, u
 
 static void load_word(Program *program, uint32_t offset) {
     line(program, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
+}
+
+static void load_argument(Program *program, int index) {
+    load_word(program, ARGUMENTS_AT + 8 * (uint32_t)index);
 }
 
 /* Go on if equal, else skip some lines. */
@@ -245,8 +269,32 @@ static bool install_shared(void) {
     return install(&program);
 }
 
+enum { REFUSED = SECCOMP_RET_ERRNO | EPERM };
+
+/* Opening for nothing but O_TRUNC, or with the access mode that is none, cuts a file that Landlock
+ * takes for read: before Linux 6.2 it doesn't know of cutting. */
+static void refuse_cutting(Program *program, int call, int flags) {
+    if_equal(program, (uint32_t)call, 6);
+    load_argument(program, flags);
+    line(program, BPF_ALU | BPF_AND | BPF_K, O_TRUNC | O_ACCMODE, 0, 0);
+    line(program, BPF_JMP | BPF_JEQ | BPF_K, O_TRUNC | O_RDONLY, 2, 0);
+    line(program, BPF_JMP | BPF_JEQ | BPF_K, O_TRUNC | O_ACCMODE, 1, 0);
+    answer(program, SECCOMP_RET_ALLOW);
+    answer(program, REFUSED);
+}
+
+static void restrict_fcntl(Program *program) {
+    if_equal(program, SYS_fcntl, 2 * COUNT(DESCRIPTORS) + 6);
+    load_argument(program, 1);
+    ANSWER_ALL(program, DESCRIPTORS, SECCOMP_RET_ALLOW);
+    if_equal(program, F_SETFL, 3);
+    load_argument(program, 2);
+    line(program, BPF_JMP | BPF_JSET | BPF_K, O_ASYNC, 1, 0);
+    answer(program, SECCOMP_RET_ALLOW);
+    answer(program, REFUSED);
+}
+
 static bool install_own(void) {
-    enum { REFUSED = SECCOMP_RET_ERRNO | EPERM };
     Program program = {0};
     load_word(&program, NUMBER_AT);
     ANSWER_ALL(&program, CONFINING, SECCOMP_RET_KILL_PROCESS);
@@ -255,13 +303,18 @@ static bool install_own(void) {
     answer(&program, SECCOMP_RET_ERRNO | ENOSYS); /* the C library then takes clone */
     if_equal(&program, SYS_ioctl, 1);
     answer(&program, SECCOMP_RET_ERRNO | ENOTTY);
+    refuse_cutting(&program, SYS_openat, 2);
+#ifdef __x86_64__
+    refuse_cutting(&program, SYS_open, 1);
+#endif
+    restrict_fcntl(&program);
     if_equal(&program, SYS_clone, 4);
-    load_word(&program, ARGUMENTS_AT);
+    load_argument(&program, 0);
     line(&program, BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1);
     answer(&program, SECCOMP_RET_ALLOW);
     answer(&program, REFUSED);
     if_equal(&program, SYS_prlimit64, 6); /* asking, not setting */
-    load_word(&program, ARGUMENTS_AT + 16);
+    load_argument(&program, 2);
     if_equal(&program, 0, 3);
     load_word(&program, ARGUMENTS_AT + 20);
     if_equal(&program, 0, 1);
@@ -269,7 +322,7 @@ static bool install_own(void) {
     answer(&program, REFUSED);
     for (int i = 0; i < 2; i++) {
         if_equal(&program, i ? SYS_kill : SYS_tgkill, 4);
-        load_word(&program, ARGUMENTS_AT);
+        load_argument(&program, 0);
         if_equal(&program, (uint32_t)getpid(), 1);
         answer(&program, SECCOMP_RET_ALLOW);
         answer(&program, REFUSED);
@@ -293,7 +346,6 @@ enum { NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEW
 /* The only filter of a compiler, which no zygote's is above. No signals, not even to its own: their
  * process ids aren't known beforehand. */
 static bool install_building(void) {
-    enum { REFUSED = SECCOMP_RET_ERRNO | EPERM };
     Program program = {0};
     load_word(&program, ARCH_AT);
     line(&program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
@@ -311,13 +363,18 @@ static bool install_building(void) {
     answer(&program, SECCOMP_RET_ERRNO | ENOSYS);
     if_equal(&program, SYS_ioctl, 1);
     answer(&program, SECCOMP_RET_ERRNO | ENOTTY);
+    refuse_cutting(&program, SYS_openat, 2);
+#ifdef __x86_64__
+    refuse_cutting(&program, SYS_open, 1);
+#endif
+    restrict_fcntl(&program);
     if_equal(&program, SYS_clone, 4);
-    load_word(&program, ARGUMENTS_AT);
+    load_argument(&program, 0);
     line(&program, BPF_JMP | BPF_JSET | BPF_K, (uint32_t)NEW_NAMESPACES, 1, 0);
     answer(&program, SECCOMP_RET_ALLOW);
     answer(&program, REFUSED);
     if_equal(&program, SYS_prlimit64, 4); /* its own */
-    load_word(&program, ARGUMENTS_AT);
+    load_argument(&program, 0);
     if_equal(&program, 0, 1);
     answer(&program, SECCOMP_RET_ALLOW);
     answer(&program, REFUSED);
@@ -416,9 +473,31 @@ void jail_for_building(const char *compiler, const char *const *tools) {
     jail.tools = tools;
 }
 
+/* The kernel takes a lock away as its holder ends, and only then tells the children; they inherit
+ * none. Process ids say nothing here: a parent outside of one's namespace always has 0. */
+static struct flock whole_file(short kind) {
+    return (struct flock){.l_type = kind, .l_whence = SEEK_SET};
+}
+
+static bool hold_life(void) {
+    struct flock ours = whole_file(F_WRLCK);
+    jail.life = memfd_create("life", MFD_CLOEXEC);
+    return jail.life >= 0 && fcntl(jail.life, F_SETLK, &ours) == 0;
+}
+
+/* From here on the child ends with its zygote; false where that is gone already. */
+static bool end_with_zygote(void) {
+    struct flock theirs = whole_file(F_WRLCK);
+    bool lives = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+                 fcntl(jail.life, F_GETLK, &theirs) == 0 && theirs.l_type != F_UNLCK;
+    close(jail.life);
+    return lives;
+}
+
 const char *jail_prepare(int wanted, const char *home) {
     if (wanted != -1 && (wanted < TIER_DEVELOPMENT || wanted > TIER_STRONG)) return "unknown tier";
     jail.tier = wanted == TIER_DEVELOPMENT ? wanted : TIER_STANDARD;
+    if (!hold_life()) return because("a lock in memory");
     if (wanted == TIER_DEVELOPMENT) return NULL;
     jail.abi = landlock_version();
     if (!jail.abi) return "the kernel has no Landlock (Linux 5.13 or later, enabled)";
@@ -435,6 +514,8 @@ const char *jail_prepare(int wanted, const char *home) {
 }
 
 int jail_tier(void) { return jail.tier; }
+
+int jail_life(void) { return jail.life; }
 
 pid_t jail_fork(void) {
     jail.forks++;
@@ -457,13 +538,26 @@ bool jail_enter(const char *model, const char *folder) {
            umount2(".", MNT_DETACH) == 0 && chdir(WORK) == 0;
 }
 
-/* A user that owns nothing, not even another run: root can give each its own. */
-static bool become_nobody(void) {
-    if (geteuid() != 0) return true;
-    uid_t user = USERS + jail.forks % 65536;
-    struct rlimit processes = {PROCESSES, PROCESSES};
+/* Of root: a user that owns nothing, not even another run. */
+static bool become_nobody(uid_t user) {
     return setgroups(0, NULL) == 0 && setresgid(user, user, user) == 0 &&
-           setresuid(user, user, user) == 0 && setrlimit(RLIMIT_NPROC, &processes) == 0;
+           setresuid(user, user, user) == 0;
+}
+
+/* Of root, in name only: the kernel counts threads by the real user, and root's not at all. Files
+ * are still opened as root, but access(2) answers for the real user, which must be right too. */
+static bool be_counted_alone(uid_t user, const char *model) {
+    if (setresuid(user, -1, -1)) return false;
+    return access(model, R_OK | X_OK) == 0 || setresuid(0, -1, -1) != 0;
+}
+
+/* Threads count as processes. A user that is shared with the server has more of them already, but
+ * not more than the whole machine. */
+static bool limit_threads(bool shared) {
+    struct sysinfo machine = {0};
+    if (shared && sysinfo(&machine)) return false;
+    rlim_t most = PROCESSES + (rlim_t)machine.procs;
+    return setrlimit(RLIMIT_NPROC, &(struct rlimit){most, most}) == 0;
 }
 
 static bool drop_capabilities(void) {
@@ -475,27 +569,38 @@ static bool drop_capabilities(void) {
 }
 
 bool jail_confine(const char *model) {
-    if (jail.tier == TIER_DEVELOPMENT) return true;
-    const char *seen = jail.tier == TIER_STRONG ? MODEL : model;
-    if (jail.tier == TIER_STRONG && !become_nobody()) return false;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process has none */
-    return drop_capabilities() && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_files(seen) &&
+    if (jail.tier == TIER_DEVELOPMENT) return end_with_zygote();
+    bool strong = jail.tier == TIER_STRONG, root = geteuid() == 0;
+    uid_t user = USERS + jail.forks % 65536;
+    if (root && strong && !become_nobody(user)) return false;
+    /* A compiler's programs would take another real user for a sign of danger. */
+    bool own = root && (strong || (!jail.tools && be_counted_alone(user, model)));
+    return limit_threads(!own) && drop_capabilities() &&
+           prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           restrict_files(strong ? MODEL : model) && end_with_zygote() &&
            (jail.tools ? install_building() : install_own());
 }
 
-/* What a jail is tried with before it may hold a model. Each attempt is harmless where it succeeds;
- * the last one must end the process. */
+/* What a jail is tried with before it may hold a model, from within a folder that takes the model's
+ * place and that, but for the jail, anybody may write to. Each attempt is harmless where it succeeds. */
 
 static bool try_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC) >= 0; }
 static bool try_write(const char *path) { return open(path, O_WRONLY | O_CREAT, 0600) >= 0; }
+static bool try_cut(const char *path) { return truncate(path, 0) == 0; }
+static bool try_cut_by_opening(const char *path) { return open(path, O_RDONLY | O_TRUNC) >= 0; }
 static bool try_list(const char *path) {
     DIR *folder = opendir(path);
     return folder && readdir(folder);
 }
 static bool try_socket(const char *family) { return socket(atoi(family), SOCK_STREAM, 0) >= 0; }
 static bool try_netlink(const char *family) { return socket(atoi(family), SOCK_RAW, 0) >= 0; }
+static bool try_connect(const char *descriptor) { /* the zygote itself has no sockets to give */
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0fmu-gateway-selftest"};
+    return !connect(atoi(descriptor), (void *)&address, sizeof address) || errno != EPERM;
+}
 static bool try_signal(const char *process) { return kill(atoi(process), 0) == 0; }
+static bool try_own(const char *process) { return fcntl(STDOUT_FILENO, F_SETOWN, atoi(process)) == 0; }
+static bool try_memory(const char *name) { return memfd_create(name, 0) >= 0; }
 static bool try_execute(const char *path) { return execl(path, path, (char *)NULL) == 0; }
 static bool try_fork(const char *nothing) {
     (void)nothing;
@@ -518,41 +623,71 @@ static const struct {
     {"lists /tmp", try_list, "/tmp"},
     {"writes to /tmp", try_write, "/tmp/fmu-gateway-selftest"},
     {"writes to /dev/shm", try_write, "/dev/shm/fmu-gateway-selftest"},
-    {"writes to its model", try_write, JAIL_MODEL "/selftest"},
+    {"writes to its model", try_write, "added"},
+    {"cuts a file of its model", try_cut, "file"},
+    {"cuts a file of its model by opening it", try_cut_by_opening, "file"},
     {"opens an internet socket", try_socket, "2"},
     {"opens a unix socket", try_socket, "1"},
     {"opens a netlink socket", try_netlink, "16"},
+    {"connects to an abstract socket", try_connect, "-1"},
+    {"makes a file in memory", try_memory, "selftest"},
     {"forks", try_fork, ""},
     {"executes", try_execute, "/bin/true"},
     {"signals everybody", try_signal, "-1"},
     {"signals its group", try_signal, "0"},
+    {"has a signal sent to another", try_own, "1"},
 };
 
-static _Noreturn void attack(int report, const char *home) {
+/* What must end the process at once. */
+static void trace(void) { ptrace(PTRACE_TRACEME, 0, NULL, NULL); }
+static void read_memory(void) { process_vm_readv(getppid(), NULL, 0, NULL, 0, 0); }
+
+static const struct {
+    const char *name;
+    void (*attempt)(void);
+} LAST[] = {{"traces its parent", trace}, {"reads another's memory", read_memory}};
+
+static _Noreturn void attack(int report, const char *model, const char *work, void (*last)(void)) {
     char let_through[COUNT(ATTACKS)] = {0};
-    if (!jail_enter(home, home) || !jail_confine(home)) _exit(1);
+    if (!jail_enter(model, work) || !jail_confine(model)) _exit(1);
+    if (chdir(jail.tier == TIER_STRONG ? MODEL : model)) _exit(1);
     for (size_t i = 0; i < COUNT(ATTACKS); i++)
         let_through[i] = ATTACKS[i].attempt(ATTACKS[i].on);
     if (write(report, let_through, sizeof let_through) < 0) _exit(1);
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    last();
     _exit(0);
 }
 
-const char *jail_attack(const char *home) {
+static const char *attack_once(const char *model, const char *work, size_t last) {
     char let_through[COUNT(ATTACKS)];
     int report[2], status;
-    if (jail.tier == TIER_DEVELOPMENT) return NULL;
     if (pipe(report)) return because("pipe");
     pid_t child = jail_fork();
-    if (child == 0) attack(report[1], home);
+    if (child == 0) attack(report[1], model, work, LAST[last].attempt);
     close(report[1]);
     ssize_t size = child < 0 ? -1 : read(report[0], let_through, sizeof let_through);
     close(report[0]);
     if (child < 0 || waitpid(child, &status, 0) < 0) return because("fork");
-    if (size != sizeof let_through) return "a process can't be confined";
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) return "it traces its parent";
+    if (size != sizeof let_through) return "can't be confined";
     for (size_t i = 0; i < COUNT(ATTACKS); i++)
         if (let_through[i] && !(jail.tools && ATTACKS[i].attempt == try_fork))
             return ATTACKS[i].name;
-    return NULL;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? NULL : LAST[last].name;
+}
+
+const char *jail_attack(const char *home) {
+    char model[1200], file[1300], work[1200];
+    const char *hole = NULL;
+    if (jail.tier == TIER_DEVELOPMENT) return NULL;
+    snprintf(model, sizeof model, "%s/selftest", home);
+    snprintf(file, sizeof file, "%s/file", model);
+    snprintf(work, sizeof work, "%s/selftest-work", home);
+    mode_t mask = umask(0);
+    int made = mkdir(model, 0777) || mkdir(work, 0777) ? -1 : open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    umask(mask);
+    if (made < 0) return because("can't be tried");
+    close(made);
+    for (size_t i = 0; i < COUNT(LAST) && !hole; i++) hole = attack_once(model, work, i);
+    bool tidy = unlink(file) == 0 && rmdir(model) == 0 && rmdir(work) == 0;
+    return hole || tidy ? hole : because("leaves something behind");
 }

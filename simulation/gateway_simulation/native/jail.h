@@ -2,9 +2,10 @@
  *
  * STRONG: namespaces, a root that holds only system libraries and this model, both read-only, and a
  * small folder in memory; no capabilities, where root can give it a user of its own; Landlock;
- * seccomp. STANDARD, where the kernel or a container forbids namespaces: the same without them, and
- * as the gateway's own user, since another couldn't reach the model. DEVELOPMENT: nothing but
- * limits, for operators who said so; it is no sandbox.
+ * seccomp. STANDARD, where the kernel or a container forbids namespaces: the same without them, as
+ * the gateway's own user, since another couldn't reach the model, and without a folder to write to,
+ * since nothing would bound that. DEVELOPMENT: nothing but limits, for operators who said so; it is
+ * no sandbox.
  *
  * The zygote prepares what all its children share, each child confines itself. */
 #ifndef JAIL_H
@@ -27,6 +28,9 @@ const char *jail_prepare(int wanted, const char *home);
 /* The tier that was prepared. */
 int jail_tier(void);
 
+/* A descriptor that a child keeps open until it is confined: it tells whether the zygote lives. */
+int jail_life(void);
+
 /* Fork a child that is to enter the jail; like fork(2). */
 pid_t jail_fork(void);
 
@@ -34,7 +38,8 @@ pid_t jail_fork(void);
  * to the folder to work in; false where that failed. */
 bool jail_enter(const char *model, const char *folder);
 
-/* Give up everything else, for good. False where that failed. */
+/* Give up everything else, for good, and end with the zygote. False where that failed, or where the
+ * zygote has ended already. */
 bool jail_confine(const char *model);
 
 /* Let a child attack the jail from `home`. NULL where it holds, or what it let through. */

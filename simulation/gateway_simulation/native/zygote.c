@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,21 +28,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core.h"
 #include "jail.h"
-#include "layout.h"
 
 enum { MOST_CHILDREN = 256, FILE_BYTES = 8 << 20, OPEN_FILES = 64, CPU_GRACE_S = 2 };
-enum { FAILED = 70, TOO_LATE = 71 };
+static const double CPU_ROUNDING_S = 0.1;
+enum { FAILED = 70 };
 enum { ORDER, RESULT, OUTPUT, REPLY, DESCRIPTORS };
-
-void core_run(const void *order, void *result);
-const char *core_load_sundials(const char *folder);
 
 /* A child that hasn't been reaped, so that its process id can't be anybody else's. */
 typedef struct {
     pid_t pid;
     int handle, reply;
+    int word; /* where it says that it is confined; closed before it loads the model */
     double deadline; /* monotonic [s] */
+    double processor; /* s that it may take */
     uint32_t timed_out;
 } Child;
 
@@ -53,6 +54,11 @@ static double now(void) {
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
+
+static double seconds(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec * 1e-6; }
+
+/* What an order may take of it [s], whole since the kernel counts so. */
+static double processor_time(const Assignment *told) { return floor(told->timeout) + CPU_GRACE_S; }
 
 static void limit(int what, rlim_t most) {
     if (setrlimit(what, &(struct rlimit){most, most})) _exit(FAILED);
@@ -69,16 +75,13 @@ static void *map(int descriptor, int kind) {
     return found;
 }
 
-/* A session of its own, no descriptor but its own, a place for all output. */
-static void isolate(const int *given, pid_t zygote) {
+/* A session of its own, no descriptors but two, a place for all output. */
+static void isolate(int output, int word) {
     setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != zygote && getpid() != 1) _exit(TOO_LATE); /* 1: in a namespace of its own */
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (dup2(null, 0) < 0 || dup2(given[OUTPUT], 1) < 0 || dup2(given[OUTPUT], 2) < 0)
-        _exit(FAILED);
-    int first = given[ORDER] < given[RESULT] ? ORDER : RESULT;
-    unsigned low = (unsigned)given[first], high = (unsigned)given[ORDER + RESULT - first];
+    if (dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) _exit(FAILED);
+    unsigned life = (unsigned)jail_life(), told = (unsigned)word;
+    unsigned low = life < told ? life : told, high = life < told ? told : life;
     if (low > 3) syscall(SYS_close_range, 3u, low - 1, 0);
     if (high > low + 1) syscall(SYS_close_range, low + 1, high - 1, 0);
     if (syscall(SYS_close_range, high + 1, ~0u, 0)) _exit(FAILED);
@@ -95,22 +98,47 @@ static uint64_t mapped(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static _Noreturn void run_child(const Assignment *told, const int *given, pid_t zygote) {
-    isolate(given, zygote);
+static _Noreturn void run_child(const Assignment *told, const int *given, int word) {
     uint64_t in_use = mapped();
-    if (!jail_enter(told->model, told->folder)) _exit(FAILED);
     void *order = map(given[ORDER], MAP_PRIVATE), *result = map(given[RESULT], MAP_SHARED);
-    close(given[ORDER]);
-    close(given[RESULT]);
+    isolate(given[OUTPUT], word);
+    if (!jail_enter(told->model, told->folder)) _exit(FAILED);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_FSIZE, FILE_BYTES);
     limit(RLIMIT_NOFILE, OPEN_FILES);
-    limit(RLIMIT_CPU, (rlim_t)told->timeout + CPU_GRACE_S);
+    limit(RLIMIT_CPU, (rlim_t)processor_time(told));
     limit(RLIMIT_AS, in_use + size_of_blocks + told->memory);
-    if (!jail_confine(told->model)) _exit(FAILED);
+    if (!jail_confine(told->model) || write(word, "", 1) != 1) _exit(FAILED);
+    close(word);
     core_run(order, result);
     fflush(NULL);
     _exit(0);
+}
+
+/* Tell the server of a process that never came to run anything. */
+static void refuse(int reply) {
+    Ending ending = {.exit_status = -1};
+    send(reply, &ending, sizeof ending, MSG_NOSIGNAL);
+    close(reply);
+}
+
+/* A process for the order, or false: no other child is to be lost for that. */
+static bool start(const Assignment *told, const int *given) {
+    int word[2];
+    if (n_children >= MOST_CHILDREN || pipe2(word, O_CLOEXEC)) return false;
+    pid_t pid = jail_fork();
+    if (pid == 0) run_child(told, given, word[1]);
+    close(word[1]);
+    int handle = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (handle < 0) {
+        if (pid > 0 && kill(pid, SIGKILL) == 0) waitpid(pid, NULL, 0);
+        close(word[0]);
+        return false;
+    }
+    children[n_children++] = (Child){.pid = pid, .handle = handle, .reply = given[REPLY],
+                                     .word = word[0], .deadline = now() + told->timeout,
+                                     .processor = processor_time(told)};
+    return true;
 }
 
 /* Fork a child for the next order; false when the server has gone. */
@@ -129,17 +157,8 @@ static bool begin(int control) {
     struct cmsghdr *found = size == sizeof told ? CMSG_FIRSTHDR(&message) : NULL;
     if (!found || found->cmsg_len != CMSG_LEN(sizeof given)) return false;
     memcpy(given, CMSG_DATA(found), sizeof given);
-    pid_t zygote = getpid(), pid = n_children < MOST_CHILDREN ? jail_fork() : -1;
-    if (pid == 0) run_child(&told, given, zygote);
+    if (!start(&told, given)) refuse(given[REPLY]);
     for (int i = ORDER; i <= OUTPUT; i++) close(given[i]);
-    int handle = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    if (handle < 0) { /* the server sees the socket close, and no other child is lost */
-        if (pid > 0 && kill(pid, SIGKILL) == 0) waitpid(pid, NULL, 0);
-        close(given[REPLY]);
-        return true;
-    }
-    children[n_children++] = (Child){.pid = pid, .handle = handle, .reply = given[REPLY],
-                                     .deadline = now() + told.timeout};
     return true;
 }
 
@@ -159,10 +178,19 @@ static void kill_orphans(void) {
     }
 }
 
+/* Whether the kernel ended it for the processor time that it took. */
+static bool spent(const Child *child, int status, const struct rusage *usage) {
+    double taken = seconds(usage->ru_utime) + seconds(usage->ru_stime);
+    bool killed = WIFSIGNALED(status) &&
+                  (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU);
+    return killed && taken > child->processor - CPU_ROUNDING_S;
+}
+
 /* Reap a child that ended, and whatever it left behind; tell the server. */
 static void end(int index) {
     Child child = children[index];
     int status = 0;
+    char word;
     struct rusage usage;
     kill(-child.pid, SIGKILL);
     wait4(child.pid, &status, 0, &usage);
@@ -172,9 +200,11 @@ static void end(int index) {
     bool died = WIFSIGNALED(status);
     Ending ending = {.signal = died ? WTERMSIG(status) : 0,
                      .exit_status = died ? -1 : WEXITSTATUS(status),
-                     .timed_out = child.timed_out,
+                     .timed_out = child.timed_out || spent(&child, status, &usage),
+                     .confined = read(child.word, &word, 1) == 1,
                      .peak_bytes = (uint64_t)usage.ru_maxrss * 1024};
     send(child.reply, &ending, sizeof ending, MSG_NOSIGNAL);
+    close(child.word);
     close(child.reply);
 }
 

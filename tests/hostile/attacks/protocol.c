@@ -50,6 +50,42 @@ ATTACK_IN(STEP, forges_whole_run) {
     return swear();
 }
 
+ATTACK_IN(STEP, forges_sparse_run) {
+    if (!found()) return 0;
+    double *rows = given - 1;
+    rows[3] = 1, rows[4] = rows[5] = 42;
+    record->rows = 2, record->steps = 10;
+    return swear();
+}
+
+ATTACK_IN(STEP, forges_long_run) {
+    if (!found()) return 0;
+    double *rows = given - 1;
+    for (int i = 0; i < 11; i++) rows[3 * i] = i, rows[3 * i + 1] = rows[3 * i + 2] = 42;
+    record->rows = 11, record->steps = 10;
+    return swear();
+}
+
+ATTACK_IN(STEP, forges_other_end) {
+    if (!found()) return 0;
+    record->terminated = 1, record->time = 0.5;
+    return swear();
+}
+
+ATTACK_IN(STEP, forges_late_event) {
+    if (!found()) return 0;
+    double *events = (double *)(record + 1);
+    events[0] = 1e6;
+    record->terminated = 1, record->time = 0, record->events = 1;
+    return swear();
+}
+
+ATTACK_IN(STEP, forges_steps) {
+    if (!found()) return 0;
+    record->terminated = 1, record->time = 0, record->steps = ULLONG_MAX;
+    return swear();
+}
+
 ATTACK_IN(STEP, forges_rows) {
     if (!found()) return 0;
     record->rows = ULLONG_MAX;
@@ -151,6 +187,7 @@ ATTACK_IN(STEP, leaves_thread_writing) {
 /* leaving */
 ATTACK(exits) { exit(0); }
 ATTACK(exits_at_once) { _exit(0); }
+ATTACK(exits_unconfined) { _exit(70); }
 ATTACK(exits_quickly) { quick_exit(0); }
 ATTACK_IN(LAST, exits_at_the_end) { exit(0); }
 ATTACK(aborts) { abort(); }
@@ -203,6 +240,16 @@ ATTACK(rounds_up) {
 ATTACK(sees_arithmetic) {
     volatile double tiny = 5e-324;
     return fegetround() != FE_TONEAREST || tiny * 1 == 0 || 1 + tiny != 1;
+}
+
+ATTACK(changes_locale) {
+    return setlocale(LC_ALL, "C.UTF-8") == NULL;
+}
+
+ATTACK(sees_locale) {
+    static char before[512]; /* of the first run: the library stays */
+    if (!*before) snprintf(before, sizeof before, "%s", setlocale(LC_ALL, NULL));
+    return strcmp(before, setlocale(LC_ALL, NULL)) != 0;
 }
 
 ATTACK(flushes_to_zero) {

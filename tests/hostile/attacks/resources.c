@@ -74,12 +74,12 @@ static int sleeper(void *unused) {
     for (;;) pause();
 }
 
-/* threads on stacks of two pages, as few as the address space can limit: stops at 1500 */
+/* threads on stacks of two pages, as few as the address space can limit: stops at `number` */
 ATTACK(takes_threads) {
-    enum { STACK = 8192, MOST = 1500 };
-    char *stacks = mmap(NULL, STACK * MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    enum { STACK = 8192 };
+    char *stacks = mmap(NULL, (size_t)STACK * number, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    for (int i = 0; i < MOST; i++)
+    for (int i = 0; i < number; i++)
         if (!did(clone(sleeper, stacks + (i + 1) * STACK, flags, NULL))) return 0;
     return 1;
 }
