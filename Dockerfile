@@ -1,13 +1,16 @@
 # FMU Gateway: REST, MCP and A2A on port 8080, everything that lasts in /data.
 #   docker build -t fmu-gateway . && docker run -p 8080:8080 -v fmu-gateway:/data fmu-gateway
 
-FROM python:3.11-slim AS build
+FROM python:3.11-slim AS base
 
-# The compiler builds the model library and stays behind in this stage.
+# The one compiler: it builds the model library, and in its jail the uploads that are sources.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
+
+
+FROM base AS build
 
 RUN python -m venv /opt/gateway
 ENV PATH=/opt/gateway/bin:$PATH
@@ -27,7 +30,7 @@ COPY storage /build/storage
 RUN pip install --no-cache-dir --no-deps /build
 
 
-FROM python:3.11-slim AS runtime
+FROM base AS runtime
 
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin gateway \
     && install --directory --owner=gateway --group=gateway --mode=0700 /data

@@ -26,6 +26,7 @@ from gateway_server.settings import (
     without_password,
 )
 from gateway_simulation.archive import Limits
+from gateway_simulation.building import Builder
 from gateway_simulation.layout import Tier
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
@@ -57,19 +58,22 @@ def compose(settings: Settings, address: Address) -> Gateway:
     database = open_database(settings)
     cache = storage_folder(settings) / "models"
     limits = Limits(upload_bytes=settings.max_upload_mb * MEGABYTE)
+    sandbox = Tier.DEVELOPMENT if settings.sandbox_override else None
+    builder = Builder(sandbox)
     return Gateway(
         version=version("fmu-gateway"),
         database=database,
         catalogue=catalogue(cache),
-        models=ModelStore(database, blobs, cache, limits),
+        models=ModelStore(database, blobs, cache, limits, builder),
         tickets=Tickets(database),
         payments=Payments(database, payment_settings),
         results=ResultStore(blobs),
         simulator=Simulator(
             timeout_s=settings.simulation_timeout_s,
             memory_mb=settings.memory_limit,
-            sandbox=Tier.DEVELOPMENT if settings.sandbox_override else None,
+            sandbox=sandbox,
         ),
+        builder=builder,
         run_limits=RunLimits(),
         timeout_s=settings.simulation_timeout_s,
         memory_mb=settings.memory_limit,

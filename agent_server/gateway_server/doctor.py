@@ -28,7 +28,7 @@ def examine(settings: Settings) -> bool:
         _tell("settings", f"database {without_password(database_url(settings))}", passed=True)
         _tell("library", f"{len(gateway.catalogue.cards)} FMUs built", passed=True)
         _tell("payments", ", ".join(gateway.payments.offers_enabled) or "free", passed=True)
-        return _complete() and _simulates(gateway)
+        return _complete() and _simulates(gateway) and _compiles(gateway)
     finally:
         close(gateway)
 
@@ -57,6 +57,18 @@ def _simulates(gateway: Gateway) -> bool:
     confined = gateway.simulator.tier is not Tier.DEVELOPMENT
     _tell("sandbox", engine["sandbox"] or "", passed=confined)
     return confined
+
+
+def _compiles(gateway: Gateway) -> bool:
+    """Whether FMUs that have sources only are taken; a gateway that refuses them is whole too."""
+    problem = gateway.builder.problem
+    if problem is not None:
+        _tell("sources", f"FMUs without a binary are refused: {problem}", passed=True)
+        return True
+    tier = gateway.builder.tier
+    told = f"compiled by {gateway.builder.compiler}, jail {tier.name.lower()}"
+    _tell("sources", told, passed=tier is not Tier.DEVELOPMENT)
+    return tier is not Tier.DEVELOPMENT
 
 
 def _tell(what: str, told: str, *, passed: bool) -> None:

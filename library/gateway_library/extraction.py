@@ -5,6 +5,7 @@ The folders are a cache. What is gone or damaged is extracted again from the arc
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway_simulation.archive import Inspection, Limits, extract, inspect, load
+from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import ModelFolderError
 from gateway_simulation.model import Model
 
@@ -25,11 +27,15 @@ _RETIRED: Final = ".retired"
 
 
 class ExtractionCache:
-    """Hands out models ready to run. Safe for many threads and processes on one folder."""
+    """Hands out models ready to run. Safe for many threads and processes on one folder.
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    Where there is a `builder`, models without a binary are compiled by it.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, builder: Builder | None = None) -> None:
         self._folder = folder
         self._limits = limits
+        self._builder = builder
         self._remembered: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._lock = threading.Lock()
         self._extracting = threading.Lock()
@@ -44,7 +50,8 @@ class ExtractionCache:
         """The model of the archive with that hash; `archive` is read only where it must be.
 
         Raises:
-            ArchiveError: the archive cannot be extracted.
+            ArchiveError: the archive cannot be extracted, or its sources not compiled.
+            RunError: there is no jail for the compiler, or it is busy.
 
         """
         known = self._recall(model_id, sha256)
@@ -64,13 +71,12 @@ class ExtractionCache:
         """The model of an archive just inspected."""
         folder = self._folder / inspection.sha256
         with self._extracting:
-            try:
-                return load(model_id, inspection.sha256, folder)
-            except ModelFolderError:
-                if folder.exists():  # damaged; where it is absent, another process may be faster
-                    self._discard(folder)
+            found = self._found(model_id, inspection.sha256)
+            if found is None and not inspection.recipes:
                 extract(data, inspection, folder, self._limits)
-                return load(model_id, inspection.sha256, folder)
+        if found is None and inspection.recipes:  # takes long: others needn't wait for it
+            extract(data, inspection, folder, self._limits, self._builder)
+        return found or load(model_id, inspection.sha256, folder)
 
     def retire(self, sha256: str) -> None:
         """Note that nobody needs the model any more. A run may still be using its files."""
@@ -87,6 +93,17 @@ class ExtractionCache:
             if not needed(note.name):
                 self._discard(self._folder / note.name)
             note.unlink(missing_ok=True)
+
+    def _found(self, model_id: str, sha256: str) -> Model | None:
+        """The model if it is there; one that is damaged is taken away."""
+        folder = self._folder / sha256
+        for _ in range(2):  # where it is absent, another process may be making it
+            with contextlib.suppress(ModelFolderError):
+                return load(model_id, sha256, folder)
+            if not folder.exists():
+                return None
+        self._discard(folder)
+        return None
 
     def _discard(self, folder: Path) -> None:
         """Take the folder away in one step, so that nobody ever finds half of it."""

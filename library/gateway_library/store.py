@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gateway_library.exceptions import ModelIdTakenError, UnknownModelError
 from gateway_library.extraction import ExtractionCache
 from gateway_simulation.archive import Limits, inspect
+from gateway_simulation.building import Builder
 from gateway_simulation.model import Kind, Model, ModelDescription
 from gateway_simulation.nearest import nearest
 from gateway_storage.base import Base
@@ -92,18 +93,24 @@ class ModelStore:
     """The uploads of all accounts."""
 
     def __init__(
-        self, database: Database, blobs: Blobs, cache_folder: Path, limits: Limits
+        self,
+        database: Database,
+        blobs: Blobs,
+        cache_folder: Path,
+        limits: Limits,
+        builder: Builder | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._cache = ExtractionCache(cache_folder / "uploads", limits)
+        self._cache = ExtractionCache(cache_folder / "uploads", limits, builder)
 
     def add(self, account_id: str, data: bytes, now: datetime) -> Added:
         """Check and store an FMU for the account.
 
         Raises:
             ArchiveError: it is no FMU that can be kept; nothing was stored.
+            RunError: there is no jail for the compiler, or it is busy; nothing was stored.
             ModelIdTakenError: its id belongs to another file.
 
         """

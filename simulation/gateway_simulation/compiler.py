@@ -27,7 +27,7 @@ FLAGS: Final = (
     "-Wall",
     "-Wextra",
 )
-_LINKER: Final = {
+LINKING: Final = {
     "linux": ("-fPIC", "-shared", "-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,-s"),
     "darwin": ("-fPIC", "-dynamiclib"),
     "win": ("-shared",),
@@ -117,7 +117,7 @@ def compile_library(
         CompilationError: the compiler failed or took too long.
 
     """
-    linking = _LINKER[this_machine().system]
+    linking = LINKING[this_machine().system]
     _compile([*compiler, *FLAGS, *linking, *sources, "-o", result], folder, libraries)
 
 

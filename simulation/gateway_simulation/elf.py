@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from platform import machine
 from typing import Final
@@ -27,6 +28,9 @@ _FOLDERS: Final = tuple(
 )
 _MOST: Final = 1000
 _LINE: Final = 100
+_SHT_DYNSYM: Final = 11
+_GLOBAL: Final = (1, 2)  # global, weak
+_MOST_SYMBOLS: Final = 100_000
 
 
 def needed(binary: bytes, platform: str) -> tuple[str, ...]:
@@ -39,6 +43,14 @@ def needed(binary: bytes, platform: str) -> tuple[str, ...]:
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
         msg = "a damaged ELF file"
         raise ValueError(msg) from error
+
+
+def exported(binary: bytes) -> frozenset[str]:
+    """Names that `binary`, as a linker leaves it, offers to others; none where it is damaged."""
+    try:
+        return frozenset(_exported(binary))
+    except (struct.error, UnicodeDecodeError, ValueError):
+        return frozenset()
 
 
 def missing(libraries: tuple[str, ...], shipped: frozenset[str]) -> tuple[str, ...]:
@@ -87,6 +99,20 @@ def _needed(binary: bytes, platform: str) -> tuple[str, ...]:
     start = _file_offset(strings, loads)
     offsets = [value for tag, value in entries if tag == _DT_NEEDED][:_MOST]
     return tuple(_string(binary, start + offset) for offset in offsets)
+
+
+def _exported(binary: bytes) -> Iterator[str]:
+    (table,) = struct.unpack_from("<Q", binary, 40)
+    size, count = struct.unpack_from("<HH", binary, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", binary, table + i * size) for i in range(count)]
+    for section in sections:
+        if section[1] != _SHT_DYNSYM:
+            continue
+        strings = sections[section[6]][4] if section[6] < count else len(binary)
+        for place in range(section[4], section[4] + min(section[5], 24 * _MOST_SYMBOLS), 24):
+            name, info, _, home = struct.unpack_from("<IBBH", binary, place)
+            if home and info >> 4 in _GLOBAL:
+                yield _string(binary, strings + name)
 
 
 def _file_offset(address: int, loads: list[tuple[int, int, int]]) -> int:

@@ -70,7 +70,22 @@ class UnsupportedPlatformError(ArchiveError):
 
 
 class SourceOnlyModelError(ArchiveError):
-    """The FMU has only sources; these aren't compiled here yet. `details`: platforms, needed."""
+    """The FMU has only sources, which can't be compiled here: the message says why.
+
+    `details`: platforms, needed.
+    """
+
+
+class InvalidSourcesError(ArchiveError):
+    """The list of sources names what isn't there or can't be used. `details`: named."""
+
+
+class CompilationFailedError(ArchiveError):
+    """The compiler refuses the sources, or what they give is no FMU. `details`: log."""
+
+
+class CompilationTimeoutError(ArchiveError):
+    """Compiling takes longer than it may. `details`: limit_s, log."""
 
 
 class UnsupportedKindError(ArchiveError):

@@ -295,7 +295,9 @@ _RECORDS: Final = (
     *(INPUT_GROUP, SIGNAL, OUTPUT_GROUP, RUN, RESULT),
 )
 JAIL_MODEL: Final = "/model"
-"""Where a process confined as STRONG sees the extracted FMU."""
+"""Where a process confined as STRONG sees the extracted FMU, or a compiler its sources."""
+JAIL_WORK: Final = "/work"
+"""Where it works."""
 
 _NUMBERS: Final = {"LOG_LINES": LOG_LINES, "LOG_LENGTH": LOG_LENGTH, "MAX_EVENTS": MAX_EVENTS}
 
@@ -327,6 +329,7 @@ def c_header() -> str:
         "#include <stdint.h>",
         f'#define MAGIC "{MAGIC.decode()}"',
         f'#define JAIL_MODEL "{JAIL_MODEL}"',
+        f'#define JAIL_WORK "{JAIL_WORK}"',
         *(f"#define {name} {value}" for name, value in _NUMBERS.items()),
         *(_c_enum(kind) for kind in (Mode, Method, Ability, Type, Status, Quantity, Tier)),
         *(record.c_struct() for record in _RECORDS),

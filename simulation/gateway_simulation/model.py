@@ -111,7 +111,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """What the model says of itself. Variables keep the order of the modelDescription.xml."""
+    """What the model says of itself. Variables keep the order of the modelDescription.xml.
+
+    `compiled_by`: the compiler, where its archive had no binary for this machine and it was built
+    here from its sources; `platforms` then names this machine's too.
+    """
 
     model_name: str
     fmi_version: str
@@ -128,6 +132,7 @@ class ModelDescription:
     units: tuple[Unit, ...] = ()
     platforms: tuple[str, ...] = ()
     has_sources: bool = False
+    compiled_by: str | None = None
     by_name: dict[str, Variable] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -356,9 +356,11 @@ def _provenance_of(engine: Engine) -> dict[str, str | None]:
 
 def _provenance(run: CanonicalRun, tier: Tier) -> dict[str, str | None]:
     solver = {"sundials": native.sundials_version()} if run.solver == "cvode" else {}
+    compiler = run.model.description.compiled_by
     return {
         **_provenance_of(run.engine),
         **solver,
+        **({"compiler": compiler} if compiler else {}),
         "solver": run.solver,
         "sandbox": tier.name.lower(),
     }

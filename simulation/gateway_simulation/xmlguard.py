@@ -33,6 +33,8 @@ class Outline:
     """Names of variables with relativeQuantity="true", which FMPy's reader overlooks."""
     bounds: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     """Minimum and maximum of unsigned integers, which it overlooks too."""
+    source_files: dict[str, list[str]] = field(default_factory=dict)
+    """What FMI 2.0's interfaces list as their sources, by model identifier."""
 
 
 def outline(xml: bytes) -> Outline:
@@ -70,6 +72,7 @@ class _Scan:
         self._elements = 0
         self._variables = 0
         self._variable = ""
+        self._sources: list[str] = []
 
     def refuse(self, *_: object) -> None:
         msg = "modelDescription.xml has a DOCTYPE or declares entities"
@@ -96,6 +99,11 @@ class _Scan:
             _bound("variables", self._variables, _VARIABLES)
         if name.startswith("UInt") and "name" in attributes:
             self.found.bounds[attributes["name"]] = (attributes.get("min"), attributes.get("max"))
+        if name in {"CoSimulation", "ModelExchange"}:
+            identifier = attributes.get("modelIdentifier", "")
+            self._sources = self.found.source_files.setdefault(identifier, [])
+        if name == "File" and "name" in attributes:
+            self._sources.append(attributes["name"])
         if attributes.get("relativeQuantity") in {"true", "1"} and self._variable:
             self.found.relative.add(self._variable)
 

@@ -16,6 +16,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STAGES = dict(
     re.findall(r"^FROM \S+ AS (\w+)$(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
 )
+FROM = re.findall(r"^FROM (\S+) AS (\w+)$", DOCKERFILE, re.MULTILINE)
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which(
     "hadolint"
 )
@@ -56,9 +57,11 @@ def test_the_dependencies_are_checked_against_their_hashes() -> None:
     assert re.search(r"pip install .*--no-deps /build", STAGES["build"])
 
 
-def test_the_compiler_stays_in_the_build_stage() -> None:
-    assert "gcc" in STAGES["build"]
-    assert not any("apt-get" in text for name, text in STAGES.items() if name != "build")
+def test_the_image_carries_one_compiler_and_nothing_else_of_the_distribution() -> None:
+    assert re.search(r"--no-install-recommends gcc libc6-dev \\", STAGES["base"])
+    assert not any("apt-get" in text for name, text in STAGES.items() if name != "base")
+    parents = {name: parent for parent, name in FROM}
+    assert parents["build"] == parents["runtime"] == "base"
 
 
 def test_the_image_that_is_built_by_default_runs_as_nobody_special() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from doors.clients import Door
-from fmus import compiled
+from fmus import compiled, sources
 
 from gateway_library.build import built_folder
+from gateway_simulation import platforms
 
 BALL: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 3.0, "step": 0.01}
 
@@ -55,6 +56,29 @@ def test_an_uploaded_model_runs_and_is_stored_once(free: Door) -> None:
         "simulate", {"fmu_id": first["id"], "stop_time": 1.0, "kpis": ["x_final"]}
     ).body
     assert math.isclose(result["kpis"]["x_final"]["value"], math.exp(-1.0), rel_tol=1e-4)
+
+
+def test_a_model_of_sources_only_is_compiled_here_and_says_so(free: Door) -> None:
+    whole = (built_folder() / "VanDerPol@fmi3.fmu").read_bytes()
+    content = base64.b64encode(sources.stripped(whole)).decode()
+    added = free.call("upload_fmu", {"content_base64": content})
+    assert not added.failed, added.body
+    assert added.body["platforms"] == [platforms.host()]
+    described = free.call("describe_model", {"fmu_id": added.body["id"]}).body
+    assert described["compiled_by"] == added.body["compiled_by"]
+    asked = {"stop_time": 2.0, "points": "all"}
+    here = free.call("simulate", {"fmu_id": added.body["id"], **asked}).body
+    there = free.call("simulate", {"fmu_id": "msl:VanDerPol@fmi3", **asked}).body
+    assert here["series"] == there["series"]
+    assert here["engine"]["compiler"] == added.body["compiled_by"]
+
+
+def test_sources_that_do_not_compile_are_refused_with_what_the_compiler_says(free: Door) -> None:
+    content = base64.b64encode(sources.fmu2({"a.c": "int x = ;"}, "a.c")).decode()
+    refused = free.call("upload_fmu", {"content_base64": content})
+    assert refused.failed
+    assert refused.body["code"] == "compilation_failed"
+    assert "a.c:1:9: error" in refused.body["details"]["log"]
 
 
 def test_a_result_is_read_by_slice(free: Door) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fmus import sources
 from sqlalchemy import insert
 
 from gateway_library.exceptions import ModelIdTakenError, TicketInvalidError, UnknownModelError
@@ -16,6 +17,7 @@ from gateway_library.store import ModelRow, ModelStore
 from gateway_library.tickets import LIFETIME, Tickets
 from gateway_payments.accounts import AccountRow
 from gateway_simulation.archive import Limits
+from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import ArchiveError
 from gateway_storage.base import Base
 from gateway_storage.blobs import FolderBlobs
@@ -44,6 +46,22 @@ def store(database: Database, tmp_path: Path) -> ModelStore:
 @pytest.fixture(scope="session")
 def fmu(built: Path) -> bytes:
     return (built / "BouncingBall.fmu").read_bytes()
+
+
+def test_a_model_of_sources_is_compiled_again_where_the_cache_was_emptied(
+    database: Database, fmu: bytes, tmp_path: Path
+) -> None:
+    def opened() -> ModelStore:
+        blobs, cache = FolderBlobs(tmp_path / "blobs"), tmp_path / "cache"
+        return ModelStore(database, blobs, cache, Limits(), Builder())
+
+    added = opened().add(ANNE, sources.stripped(fmu), NOW).model
+    (library,) = added.folder.glob("binaries/*/*")
+    before = library.read_bytes()
+    shutil.rmtree(tmp_path / "cache")
+    again = opened().get(ANNE, added.id)
+    assert again.description == added.description
+    assert library.read_bytes() == before
 
 
 def blobs(tmp_path: Path) -> list[Path]:

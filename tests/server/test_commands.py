@@ -79,6 +79,7 @@ def test_doctor_runs_a_model(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout
     assert "ok   simulation" in done.stdout
+    assert re.search("^ok   sources .*(compiled by|refused)", done.stdout, re.MULTILINE)
 
 
 def test_the_library_is_listed_and_built(tmp_path: Path) -> None:

@@ -214,6 +214,7 @@ def test_an_fmu_for_other_platforms_says_which_it_has(references: Path) -> None:
 def test_an_fmu_of_sources_only_is_told_from_one_without_anything() -> None:
     with pytest.raises(e.SourceOnlyModelError):
         inspect(_fmu(GOOD_XML, {"sources/model.c": "int x;"}), LIMITS)
+    assert inspect(_fmu(GOOD_XML, {"sources/all.c": "int x;"}), LIMITS).recipes
     with pytest.raises(e.UnsupportedPlatformError):
         inspect(_fmu(GOOD_XML, {"documentation/index.html": "hello"}), LIMITS)
 

@@ -12,6 +12,7 @@ from gateway_library.tickets import Tickets
 from gateway_payments.accounts import Caller
 from gateway_payments.service import Payments
 from gateway_runs.results import ResultStore
+from gateway_simulation.building import Builder
 from gateway_simulation.model import Model
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
@@ -30,6 +31,7 @@ class Gateway:
     payments: Payments
     results: ResultStore
     simulator: Simulator
+    builder: Builder
     run_limits: RunLimits
     timeout_s: float
     memory_mb: int

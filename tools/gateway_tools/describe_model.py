@@ -56,6 +56,9 @@ class DescribeOutput(VariablePage):
     sha256: str
     kinds: list[str] = Field(description="co_simulation, model_exchange")
     platforms: list[str]
+    compiled_by: str | None = Field(
+        description="The compiler that built it here, where its file had sources only"
+    )
     states: int = Field(description="Number of continuous states")
     default_experiment: dict[str, float]
     example_request: Untrusted[dict[str, Any]] = Field(description="Arguments for simulate")
@@ -114,6 +117,7 @@ def _described(model: Model, shown: VariablePage) -> DescribeOutput:
         sha256=model.sha256,
         kinds=list(described.kinds),
         platforms=list(described.platforms),
+        compiled_by=described.compiled_by,
         states=described.n_states,
         default_experiment={name: v for name, v in default.items() if v is not None},
         example_request=_example(model),

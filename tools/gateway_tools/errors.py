@@ -124,7 +124,24 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "unsupported_platform", 422, "Export with the binaries of details.needed (Linux)."
     ),
     simulation.SourceOnlyModelError: Failure(
-        "source_only_model", 422, "Export with a compiled Linux binary; sources aren't built here."
+        "source_only_model",
+        422,
+        "Export with a Linux binary, or ask the operator for a compiler: see fmu-gateway doctor.",
+    ),
+    simulation.InvalidSourcesError: Failure(
+        "invalid_sources",
+        422,
+        "Correct what details.named says in the FMU's list of sources, or export a Linux binary.",
+    ),
+    simulation.CompilationFailedError: Failure(
+        "compilation_failed",
+        422,
+        "Correct the sources as details.log says, or export the FMU with a Linux binary.",
+    ),
+    simulation.CompilationTimeoutError: Failure(
+        "compilation_timeout",
+        422,
+        "Export the FMU with a Linux binary: its sources take too long to compile here.",
     ),
     simulation.UnsupportedKindError: Failure(
         "unsupported_kind",

@@ -24,11 +24,11 @@ from gateway_tools.variables import VariableView, views
 
 NAME: Final = "upload_fmu"
 DESCRIPTION: Final = """\
-Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary). It is checked, stored once and visible to
-your account only; free. Give content_base64 for small files, path when the gateway runs on this
-machine (stdio), or nothing: then you get a one-time upload address and a curl line that sends a
-file there. Returns the id to simulate with, variables and warnings. Sending the same file again
-gives the same id. Example: {"path": "pump.fmu"}."""
+Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary or C sources). It is checked, stored once
+and visible to your account only; free. Give content_base64 for small files, path when the gateway
+runs on this machine (stdio), or nothing: then you get a one-time upload address and a curl line
+that sends a file there. Returns the id to simulate with, variables and warnings. Sending the same
+file again gives the same id. Example: {"path": "pump.fmu"}."""
 SHOWN_VARIABLES: Final = 24
 SHOWN_LIBRARIES: Final = 50
 
@@ -55,6 +55,9 @@ class UploadOutput(Answer):
     generation_tool: Untrusted[str | None] = None
     kinds: list[str] = Field(default=[])
     platforms: list[str] = Field(default=[])
+    compiled_by: str | None = Field(
+        default=None, description="The compiler that built it here: the file had sources only"
+    )
     variables: Untrusted[list[VariableView]] = Field(
         default=[], description="Inputs, outputs, parameters"
     )
@@ -108,6 +111,7 @@ def _stored(added: Added, trial: Trial) -> UploadOutput:
         generation_tool=description.generation_tool,
         kinds=list(description.kinds),
         platforms=list(description.platforms),
+        compiled_by=description.compiled_by,
         variables=views(outside[:SHOWN_VARIABLES]),
         variables_omitted=max(0, len(outside) - SHOWN_VARIABLES),
         problems=list(added.problems),

@@ -30,6 +30,11 @@ def built_zygote() -> Path:
     return built_library().with_name("zygote")
 
 
+def built_compile_jail() -> Path:
+    """Where it keeps the program that confines compilers."""
+    return built_library().with_name("compile_jail")
+
+
 @cache
 def problem() -> str | None:
     """Why the native core can't run models here; None where it can."""

@@ -14,14 +14,14 @@ from typing import Final
 
 from gateway_simulation import compiler
 from gateway_simulation.layout import c_header
-from gateway_simulation.native import built_library, built_zygote
+from gateway_simulation.native import built_compile_jail, built_library, built_zygote
 
 _LIBRARIES: Final = ("m", "dl")
 _HERE: Final = Path(__file__).resolve().parent
 
 
 def build_core() -> bool:
-    """Compile the core and its zygote unless they are up to date; whether they were compiled.
+    """Compile the core and its programs unless they are up to date; whether they were compiled.
 
     Raises:
         CompilationError: the compiler refuses it.
@@ -31,7 +31,7 @@ def build_core() -> bool:
     version = _version()
     built = built_library()
     note = built.with_name("version")
-    whole = built.is_file() and built_zygote().is_file()
+    whole = all(path.is_file() for path in (built, built_zygote(), built_compile_jail()))
     if whole and note.is_file() and note.read_text() == version:
         return False
     with tempfile.TemporaryDirectory(prefix="core-") as name:
@@ -41,11 +41,13 @@ def build_core() -> bool:
         (folder / "layout.h").write_text(f'#define CORE_VERSION "{version}"\n{c_header()}')
         units = [source.name for source in _sources() if source.suffix == ".c"]
         found = compiler.find_compiler()
-        parts = [unit for unit in units if unit != "zygote.c"]
+        parts = [unit for unit in units if unit not in {"zygote.c", "compile_jail.c"}]
         compiler.compile_library(found, folder, parts, built.name, _LIBRARIES)
-        compiler.compile_program(found, folder, units, built_zygote().name, _LIBRARIES)
+        zygote, jail = built_zygote(), built_compile_jail()
+        compiler.compile_program(found, folder, [*parts, "zygote.c"], zygote.name, _LIBRARIES)
+        compiler.compile_program(found, folder, ["compile_jail.c", "jail.c"], jail.name)
         built.parent.mkdir(exist_ok=True)
-        for path in (built, built_zygote()):
+        for path in (built, zygote, jail):
             _replace(folder / path.name, path)
     note.write_text(version)
     return True

@@ -33,7 +33,9 @@
 #include "layout.h"
 
 #define MODEL JAIL_MODEL
-#define WORK "/work"
+#define WORK JAIL_WORK
+#define ROOM_TO_RUN "size=16m,nr_inodes=1k,mode=777"
+#define ROOM_TO_BUILD "size=512m,nr_inodes=16k,mode=777"
 
 enum { PROCESSES = 64, NOBODY = 65534, USERS = 1600000000 };
 
@@ -46,6 +48,8 @@ static struct {
     unsigned forks; /* so far */
     char root[1024], folder[1024];
     char reason[512];
+    const char *compiler;
+    const char *const *tools; /* of the compiler that the jail is to hold; NULL: of none */
 } jail;
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -98,12 +102,15 @@ static bool restrict_files(const char *model) {
     size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     int ruleset = (int)syscall(SYS_CREATE_RULESET, &rules, size, 0);
     if (ruleset < 0) return false;
-    bool made = allow(ruleset, model, READ & handled);
+    bool made = allow(ruleset, model, jail.tools ? READ_FILE | READ_DIR : READ & handled);
+    for (const char *const *tool = jail.tools; tool && *tool; tool++)
+        made = made && allow(ruleset, *tool, READ & handled);
     for (size_t i = 0; i < COUNT(FOLDERS); i++)
         made = made && allow(ruleset, FOLDERS[i], READ & handled);
     for (size_t i = 0; i < COUNT(FILES); i++)
         made = made && allow(ruleset, FILES[i], READ & handled);
-    uint64_t work = jail.tier == TIER_STRONG ? ~(uint64_t)EXECUTE : READ;
+    bool writes = jail.tier == TIER_STRONG || jail.tools;
+    uint64_t work = writes ? ~(uint64_t)EXECUTE : READ;
     made = made && allow(ruleset, jail.folder, work & handled);
     made = made && syscall(SYS_RESTRICT_SELF, ruleset, 0) == 0;
     close(ruleset);
@@ -324,6 +331,57 @@ static bool install_own(void) {
     return install(&program);
 }
 
+/* What a compiler needs and no model: it starts the programs that it is made of. */
+static const int BUILDING[] = {
+    SYS_execve, SYS_wait4, SYS_waitid, SYS_flock, SYS_fallocate, SYS_copy_file_range, SYS_sendfile,
+    SYS_preadv, SYS_pwritev, SYS_linkat, SYS_symlinkat, SYS_prctl, 436 /* close_range */,
+#ifdef __x86_64__
+    SYS_fork, SYS_vfork, SYS_link, SYS_symlink, SYS_creat,
+#endif
+};
+
+enum { NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET };
+
+/* The only filter of a compiler, which no zygote's is above. No signals, not even to its own: their
+ * process ids aren't known beforehand. */
+static bool install_building(void) {
+    Program program = {0};
+    load_word(&program, ARCH_AT);
+    line(&program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+    answer(&program, SECCOMP_RET_KILL_PROCESS);
+    load_word(&program, NUMBER_AT);
+#ifdef __x86_64__
+    line(&program, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
+    answer(&program, SECCOMP_RET_KILL_PROCESS);
+#endif
+    ANSWER_ALL(&program, COMPUTING, SECCOMP_RET_ALLOW);
+    ANSWER_ALL(&program, BUILDING, SECCOMP_RET_ALLOW);
+    ANSWER_ALL(&program, CONFINING, SECCOMP_RET_KILL_PROCESS);
+    ANSWER_ALL(&program, FATAL, SECCOMP_RET_KILL_PROCESS);
+    if_equal(&program, SYS_CLONE3, 1);
+    answer(&program, SECCOMP_RET_ERRNO | ENOSYS);
+    if_equal(&program, SYS_ioctl, 1);
+    answer(&program, SECCOMP_RET_ERRNO | ENOTTY);
+    refuse_cutting(&program, SYS_openat, 2);
+#ifdef __x86_64__
+    refuse_cutting(&program, SYS_open, 1);
+#endif
+    restrict_fcntl(&program);
+    if_equal(&program, SYS_clone, 4);
+    load_argument(&program, 0);
+    line(&program, BPF_JMP | BPF_JSET | BPF_K, (uint32_t)NEW_NAMESPACES, 1, 0);
+    answer(&program, SECCOMP_RET_ALLOW);
+    answer(&program, REFUSED);
+    if_equal(&program, SYS_prlimit64, 4); /* its own */
+    load_argument(&program, 0);
+    if_equal(&program, 0, 1);
+    answer(&program, SECCOMP_RET_ALLOW);
+    answer(&program, REFUSED);
+    answer(&program, REFUSED);
+    return install(&program);
+}
+
 /* Namespaces and the root that children see. */
 
 static bool bind_to(const char *source, const char *target, unsigned long flags) {
@@ -383,6 +441,13 @@ static bool show(const char *path) {
     return bind_to(path, place, MS_NOSUID | (S_ISREG(status.st_mode) ? MS_RDONLY : 0));
 }
 
+/* Some compilers look for themselves in /proc, which isn't there. */
+static bool name_itself(void) {
+    char place[2048];
+    snprintf(place, sizeof place, "%s/proc/self/exe", jail.root);
+    return make_folders(place) && symlink(jail.compiler, place) == 0;
+}
+
 static bool prepare_root(const char *home) {
     char place[2048];
     if (!leave_namespaces()) return false;
@@ -394,10 +459,18 @@ static bool prepare_root(const char *home) {
         if (!show(FOLDERS[i])) return false;
     for (size_t i = 0; i < COUNT(FILES); i++)
         if (!show(FILES[i])) return false;
+    for (const char *const *tool = jail.tools; tool && *tool; tool++)
+        if (!show(*tool)) return false;
+    if (jail.tools && !name_itself()) return false;
     snprintf(place, sizeof place, "%s" MODEL, jail.root);
     if (mkdir(place, 0755)) return false;
     snprintf(place, sizeof place, "%s" WORK, jail.root);
     return mkdir(place, 0755) == 0;
+}
+
+void jail_for_building(const char *compiler, const char *const *tools) {
+    jail.compiler = compiler;
+    jail.tools = tools;
 }
 
 /* The kernel takes a lock away as its holder ends, and only then tells the children; they inherit
@@ -435,7 +508,7 @@ const char *jail_prepare(int wanted, const char *home) {
             return because("the kernel forbids namespaces");
     }
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-        !install_shared())
+        (!jail.tools && !install_shared()))
         return because("the kernel has no seccomp filters");
     return NULL;
 }
@@ -455,10 +528,12 @@ bool jail_enter(const char *model, const char *folder) {
     snprintf(jail.folder, sizeof jail.folder, "%s", jail.tier == TIER_STRONG ? WORK : folder);
     if (jail.tier != TIER_STRONG) return chdir(folder) == 0;
     snprintf(place, sizeof place, "%s" MODEL, jail.root);
-    if (!bind_to(model, place, MS_RDONLY | MS_NOSUID | MS_NODEV)) return false;
+    unsigned long as_data = jail.tools ? MS_NOEXEC : 0; /* sources; a model is code */
+    if (!bind_to(model, place, MS_RDONLY | MS_NOSUID | MS_NODEV | as_data)) return false;
     snprintf(place, sizeof place, "%s" WORK, jail.root);
     unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    if (mount("tmpfs", place, "tmpfs", flags, "size=16m,nr_inodes=1k,mode=777")) return false;
+    if (mount("tmpfs", place, "tmpfs", flags, jail.tools ? ROOM_TO_BUILD : ROOM_TO_RUN))
+        return false;
     return chdir(jail.root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
            umount2(".", MNT_DETACH) == 0 && chdir(WORK) == 0;
 }
@@ -498,10 +573,12 @@ bool jail_confine(const char *model) {
     bool strong = jail.tier == TIER_STRONG, root = geteuid() == 0;
     uid_t user = USERS + jail.forks % 65536;
     if (root && strong && !become_nobody(user)) return false;
-    bool own = root && (strong || be_counted_alone(user, model));
+    /* A compiler's programs would take another real user for a sign of danger. */
+    bool own = root && (strong || (!jail.tools && be_counted_alone(user, model)));
     return limit_threads(!own) && drop_capabilities() &&
            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           restrict_files(strong ? MODEL : model) && end_with_zygote() && install_own();
+           restrict_files(strong ? MODEL : model) && end_with_zygote() &&
+           (jail.tools ? install_building() : install_own());
 }
 
 /* What a jail is tried with before it may hold a model, from within a folder that takes the model's
@@ -570,9 +647,9 @@ static const struct {
     void (*attempt)(void);
 } LAST[] = {{"traces its parent", trace}, {"reads another's memory", read_memory}};
 
-static _Noreturn void attack(int report, const char *model, void (*last)(void)) {
+static _Noreturn void attack(int report, const char *model, const char *work, void (*last)(void)) {
     char let_through[COUNT(ATTACKS)] = {0};
-    if (!jail_enter(model, model) || !jail_confine(model)) _exit(1);
+    if (!jail_enter(model, work) || !jail_confine(model)) _exit(1);
     if (chdir(jail.tier == TIER_STRONG ? MODEL : model)) _exit(1);
     for (size_t i = 0; i < COUNT(ATTACKS); i++)
         let_through[i] = ATTACKS[i].attempt(ATTACKS[i].on);
@@ -581,34 +658,38 @@ static _Noreturn void attack(int report, const char *model, void (*last)(void)) 
     _exit(0);
 }
 
-static const char *attack_once(const char *model, size_t last) {
+static const char *attack_once(const char *model, const char *work, size_t last) {
     char let_through[COUNT(ATTACKS)];
     int report[2], status;
     if (pipe(report)) return because("pipe");
     pid_t child = jail_fork();
-    if (child == 0) attack(report[1], model, LAST[last].attempt);
+    if (child == 0) attack(report[1], model, work, LAST[last].attempt);
     close(report[1]);
     ssize_t size = child < 0 ? -1 : read(report[0], let_through, sizeof let_through);
     close(report[0]);
     if (child < 0 || waitpid(child, &status, 0) < 0) return because("fork");
     if (size != sizeof let_through) return "can't be confined";
     for (size_t i = 0; i < COUNT(ATTACKS); i++)
-        if (let_through[i]) return ATTACKS[i].name;
+        if (let_through[i] && !(jail.tools && ATTACKS[i].attempt == try_fork))
+            return ATTACKS[i].name;
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? NULL : LAST[last].name;
 }
 
 const char *jail_attack(const char *home) {
-    char model[1200], file[1300];
+    char model[1200], file[1300], work[1200];
     const char *hole = NULL;
     if (jail.tier == TIER_DEVELOPMENT) return NULL;
     snprintf(model, sizeof model, "%s/selftest", home);
     snprintf(file, sizeof file, "%s/file", model);
+    snprintf(work, sizeof work, "%s/selftest-work", home);
     mode_t mask = umask(0);
-    int made = mkdir(model, 0777) ? -1 : open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    int made = mkdir(model, 0777) || mkdir(work, 0777)
+                   ? -1
+                   : open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
     umask(mask);
     if (made < 0) return because("can't be tried");
     close(made);
-    for (size_t i = 0; i < COUNT(LAST) && !hole; i++) hole = attack_once(model, i);
-    bool tidy = unlink(file) == 0 && rmdir(model) == 0;
+    for (size_t i = 0; i < COUNT(LAST) && !hole; i++) hole = attack_once(model, work, i);
+    bool tidy = unlink(file) == 0 && rmdir(model) == 0 && rmdir(work) == 0;
     return hole || tidy ? hole : because("leaves something behind");
 }

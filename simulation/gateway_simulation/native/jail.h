@@ -16,6 +16,11 @@
 
 #pragma GCC visibility push(default)
 
+/* Before jail_prepare: the jail is to hold a compiler, and sources in place of a model. `tools`, NULL
+ * at the end, are the compiler's files and folders beside the system's libraries, and all that can be
+ * executed. It may start processes, has more room to work in, and the zygote's filter is left out. */
+void jail_for_building(const char *compiler, const char *const *tools);
+
 /* Prepare the best jail that the kernel offers, or the one `wanted` (a Tier, -1: the best), in
  * `home`, a folder of the zygote's own. NULL, or why there is none. */
 const char *jail_prepare(int wanted, const char *home);
