@@ -116,6 +116,12 @@ def _payment_settings(settings: Settings, address: Address) -> PaymentSettings:
             None if offers is None else ",".join(offers), stripe_enabled=settings.stripe_enabled
         ),
         price_minor=settings.stripe_simulation_price_cents,
+        credits_price_minor=settings.credits_price_cents,
+        metered_price_minor=settings.metered_price_cents,
+        x402_price_minor=settings.x402_price_cents,
+        million_units_price_minor=settings.work_units_price_cents,
+        free_runs_per_day=settings.free_runs_per_day,
+        packs_minor=settings.credit_packs_cents,
         currency=settings.stripe_simulation_currency.lower(),
         token_ttl_minutes=settings.checkout_token_ttl_minutes,
         stripe=_stripe_settings(settings, address) if settings.stripe_enabled else None,
@@ -134,4 +140,6 @@ def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
         success_url=settings.stripe_success_url or f"{address.base_url}{SUCCESS_PATH}",
         cancel_url=settings.stripe_cancel_url or f"{address.base_url}{CANCEL_PATH}",
         api_base=settings.stripe_api_base,
+        meter_event_name=settings.stripe_meter_event_name,
+        metered_price_id=settings.stripe_metered_price_id,
     )

@@ -4,7 +4,10 @@ Chart of accounts, one book for each role, account and currency (no book is shar
 customers, so that paying customers never wait for each other's row):
 
     stripe     money that came in through Stripe          may go below zero: the world outside
+    x402       money that came in on a chain              may go below zero: the world outside
+    metered    what Stripe will invoice                   may go below zero: the world outside
     grants     credits that the operator gave             may go below zero: the world outside
+    refunded   given back though it was spent             may go below zero: the operator's loss
     credits    prepaid by the customer, not yet spent     never below zero
     deferred   paid for runs that are not delivered yet   never below zero
     revenue    earned                                     never below zero
@@ -13,10 +16,11 @@ A transfer takes from one book (debit) and gives the same to another (credit); a
 what it got less what it gave. All balances of a currency sum to zero.
 
     grant      grants -> credits       id grant:<given by the caller>
-    pay        stripe -> deferred      id pay:<payment>     a Checkout session was paid
-               credits -> deferred
+    pay        stripe, x402, credits, metered -> deferred    id pay:<payment>   it is certain
+               stripe -> credits       a pack of credits was paid
     capture    deferred -> revenue     id capture:<run>     the run was delivered
     exhaust    deferred -> revenue     id exhaust:<run>     the model failed too often
+    give_back  deferred -> whence it came, or credits        id give_back:<payment>   not run
 """
 
 from __future__ import annotations
@@ -48,10 +52,10 @@ from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
 
-Role = Literal["stripe", "grants", "credits", "deferred", "revenue"]
+Role = Literal["stripe", "x402", "metered", "grants", "refunded", "credits", "deferred", "revenue"]
 LARGEST_GRANT_MICROS: Final = 10**15  # a thousand million dollars: a slip, not a grant
 _LONGEST_GRANT_ID: Final = 200
-_OUTSIDE: Final[frozenset[Role]] = frozenset({"stripe", "grants"})
+_OVERDRAWN: Final[frozenset[Role]] = frozenset({"stripe", "x402", "metered", "grants", "refunded"})
 
 
 class LedgerAccountRow(Base):
@@ -182,7 +186,7 @@ def _open_books(db: Connection, transfer: Transfer) -> None:
             "account_id": transfer.account_id,
             "role": role,
             "currency": transfer.money.currency,
-            "may_overdraw": role in _OUTSIDE,
+            "may_overdraw": role in _OVERDRAWN,
             "balance_micros": 0,
         }
         insert_once(db, LedgerAccountRow, book)

@@ -5,9 +5,12 @@
     begun | open | processing -> failed     the slow method failed
     anything but paid -> paid               the provider says that the money is certain
     anything but paid -> mismatched         the provider took another amount: an operator decides
+    paid -> disputed -> paid                the bank took the money back; we won it again
+    paid | disputed -> refunded             all of the money went back
 
-`paid` is final and each row gets there once: its UPDATE's row count decides who issues the right.
-Events may come in any order, so `paid` is reachable from everywhere and nothing leaves it.
+Each row gets to `paid` once from a state of waiting: its UPDATE's row count decides who issues what
+was bought. Events may come in any order, so `paid` is reachable from all of those; what leaves it
+is money that went back, never news of an older state.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     ColumnElement,
     Connection,
@@ -38,13 +42,18 @@ WAITING: Final = frozenset({"begun", "open", "processing"})
 
 
 class PaymentRow(Base):
-    """One begun payment. `external_id`: the provider's name for it (a Checkout session)."""
+    """One begun payment. `external_id`: the provider's name for it (a Checkout session).
+
+    Without a quote it buys credits. `key_id`: whose budget it counts against. `details`: what its
+    provider must know to go on after a crash.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
         CheckConstraint("amount_micros > 0", name="amount"),
         CheckConstraint(
-            "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched')",
+            "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched', "
+            "'disputed', 'refunded')",
             name="state",
         ),
         UniqueConstraint("quote_id", "provider", "attempt"),
@@ -63,6 +72,8 @@ class PaymentRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ class Payment:
 
     id: str
     account_id: str
-    quote_id: str
+    quote_id: str | None  # None: it buys credits
     provider: str
     attempt: int
     external_id: str | None
@@ -80,6 +91,9 @@ class Payment:
     checkout_url: str | None
     created_at: datetime
     expires_at: datetime
+    paid_at: datetime | None
+    key_id: str | None
+    details: dict[str, Any]
 
 
 def record(  # noqa: PLR0913
@@ -90,6 +104,9 @@ def record(  # noqa: PLR0913
     *,
     now: datetime,
     expires_at: datetime,
+    key_id: str | None = None,
+    external_id: str | None = None,
+    details: dict[str, Any] | None = None,
 ) -> bool:
     """Write down that `quote` is about to be paid. False if this attempt is on record already."""
     money = quote.prices[provider]
@@ -99,7 +116,7 @@ def record(  # noqa: PLR0913
         "quote_id": quote.id,
         "provider": provider,
         "attempt": attempt,
-        "external_id": None,
+        "external_id": external_id,
         "state": "begun",
         "amount_micros": money.amount_micros,
         "currency": money.currency,
@@ -107,6 +124,8 @@ def record(  # noqa: PLR0913
         "created_at": now,
         "expires_at": expires_at,
         "paid_at": None,
+        "key_id": key_id,
+        "details": details,
     }
     return insert_once(db, PaymentRow, row)
 
@@ -150,9 +169,7 @@ def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:
     return attempts[-1] if attempts else None
 
 
-def move(
-    db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: str | datetime
-) -> bool:
+def move(db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: object) -> bool:
     """Move the payment to state `to` if it is in one of `of`. True for exactly one mover."""
     movable = (PaymentRow.id == payment_id, PaymentRow.state.in_(sorted(of)))
     moved = update(PaymentRow).where(*movable).values(state=to, **also)
@@ -178,4 +195,7 @@ def _payment(row: Any) -> Payment:  # noqa: ANN401  a row's columns have no stat
         checkout_url=row.checkout_url,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        paid_at=row.paid_at,
+        key_id=row.key_id,
+        details=row.details or {},
     )

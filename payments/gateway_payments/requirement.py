@@ -61,7 +61,7 @@ class PaymentStatus:
     """How a payment stands. `expires_at`: the token's when paid, else the session's or quote's."""
 
     status: Status
-    quote_id: str
+    quote_id: str | None
     offer: str | None
     session_id: str | None
     checkout_url: str | None
@@ -224,7 +224,20 @@ def _claim_step(session_id: str | None) -> str:
     )
 
 
-_PAYING: Final = {"stripe_checkout": _checkout_steps, "credits": _credits_step}
+def _metered_step(quote: Quote, offer: Offer) -> tuple[str, ...]:
+    price = Money(offer.amount_micros, offer.currency)
+    step = (
+        f"To have {price} put on this account's monthly invoice, call pay with quote_id "
+        f'"{quote.id}" and offer "metered" (REST: POST /pay).'
+    )
+    return (step,)
+
+
+_PAYING: Final = {
+    "stripe_checkout": _checkout_steps,
+    "credits": _credits_step,
+    "metered": _metered_step,
+}
 
 
 def _status(

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import admission, entitlements, payments, requirement
-from gateway_payments.accounts import Caller
+from gateway_payments import admission, budgets, entitlements, payments, quota, requirement
+from gateway_payments.accounts import Caller, paying
 from gateway_payments.admission import Admission, Candidate, Settled
 from gateway_payments.exceptions import (
     OfferUnavailableError,
@@ -23,7 +23,7 @@ from gateway_payments.money import Money
 from gateway_payments.payments import WAITING, Payment
 from gateway_payments.pricing import price_list
 from gateway_payments.providers import Provider
-from gateway_payments.providers.credits import Credits
+from gateway_payments.providers.instant import CREDITS, METERED, Instant
 from gateway_payments.providers.stripe_checkout import StripeCheckout
 from gateway_payments.quotes import Priced, Quote, find_quote, open_quote
 from gateway_payments.requirement import Offer, PaymentRequirement, PaymentStatus
@@ -48,7 +48,9 @@ class Payments:
         self._settings = settings
         self._token_ttl = ttl
         self._stripe = settings.stripe and StripeCheckout(database, settings.stripe, ttl)
-        providers: dict[str, Provider] = {"credits": Credits(database, ttl)}
+        providers: dict[str, Provider] = {
+            kind: Instant(database, ttl, kind) for kind in (CREDITS, METERED)
+        }
         if self._stripe:
             providers["stripe_checkout"] = self._stripe
         self._providers = providers
@@ -68,7 +70,9 @@ class Payments:
 
         A quote for a request that is paid already names the quote that was paid.
         """
-        price = price_list(self._settings, priced.work_units)
+        with self._database.read() as db:
+            free_left = quota.left(db, account_id, self._settings.free_runs_per_day, now)
+        price = price_list(self._settings, priced.work_units, free_left)
         quote = open_quote(self._database, account_id, priced, price, now)
         return quote if self.free else self._with_paid(quote)
 
@@ -77,33 +81,33 @@ class Payments:
         with self._database.read() as db:
             return find_quote(db, account_id, quote_id)
 
-    def prices(self, quote: Quote) -> tuple[Offer, ...]:
+    def prices(self, quote: Quote, caller: Caller) -> tuple[Offer, ...]:
         """The quote's offers as prices only, their `data` empty: nothing is begun or asked.
 
-        Only the ways to pay that are enabled now, in the order of the settings.
+        Only the ways to pay that are open to the caller, in the order of the settings.
         """
         return tuple(
             requirement.offer_of(kind, quote.prices[kind], quote.expires_at, {})
-            for kind in self._payable(quote)
+            for kind in self._payable(quote, caller)
         )
 
-    def require(self, quote: Quote, now: datetime) -> PaymentRequirement:
+    def require(self, quote: Quote, caller: Caller, now: datetime) -> PaymentRequirement:
         """What a 402 says. Opens the quote's Checkout page, or gives the open one.
 
-        Raises QuoteExpiredError, OfferUnavailableError (none of the quote's ways to pay is enabled
-        any more) and, where it is the only way to pay, StripeUnavailableError.
+        Raises QuoteExpiredError, OfferUnavailableError (none of the quote's ways to pay is open to
+        the caller) and, where it is the only way to pay, StripeUnavailableError.
         """
-        kinds = self._payable(quote)
+        kinds = self._payable(quote, caller)
         if not kinds:
             raise OfferUnavailableError(next(iter(quote.prices), "none"), self.offers_enabled)
-        offers, failure = self._offers(quote, kinds, now)
+        offers, failure = self._offers(quote, caller, kinds, now)
         if not offers and failure:
             raise failure
         return requirement.requirement_of(quote, offers)
 
     def pay(
         self,
-        account_id: str,
+        caller: Caller,
         *,
         quote_id: str | None = None,
         session_id: str | None = None,
@@ -116,16 +120,17 @@ class Payments:
         after, else the first way to pay is taken. An unused token whose time is over is revived.
 
         Raises UnknownQuoteError, UnknownSessionError, OfferUnavailableError,
-        InsufficientCreditsError, StripeUnavailableError, PaymentTokenSpentError,
-        PaymentInUseError, RequestExhaustedError.
+        InsufficientCreditsError, NotLinkedError, BudgetExceededError, OfferNotAllowedError,
+        StripeUnavailableError, PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError,
+        PaymentReturnedError.
         """
         if session_id is not None:
-            return self._claim(account_id, session_id, now)
+            return self._claim(caller.account_id, session_id, now)
         if quote_id is None:
             message = "pay needs a quote_id or a session_id"
             raise ValueError(message)
-        quote = self.find_quote(account_id, quote_id)
-        return self._paid_status(quote, now) or self._pay(quote, offer, now)
+        quote = self.find_quote(caller.account_id, quote_id)
+        return self._paid_status(quote, now) or self._pay(quote, caller, offer, now)
 
     def look_after(self, account_id: str, quote_id: str, now: datetime) -> None:
         """Ask Stripe how the quote's open payment stands, where its webhook may have been lost.
@@ -162,9 +167,11 @@ class Payments:
     ) -> Admission | None:
         """Reserve what pays for the run; None when nothing was given that could.
 
-        A token goes before a quote. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
-        PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError, PaymentTooSmallError,
-        UnknownQuoteError, QuoteExpiredError; the caller's transaction is then rolled back.
+        A token goes before a quote, these before a free run, that before what the account pays
+        automatically. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
+        PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError, PaymentReturnedError,
+        PaymentTooSmallError, UnknownQuoteError, QuoteExpiredError, BudgetExceededError,
+        OfferNotAllowedError; the caller's transaction is then rolled back.
         """
         settings = self._settings
         candidate = Candidate(caller, run_id, priced, now)
@@ -174,13 +181,14 @@ class Payments:
             return admission.admit_by_token(db, settings, candidate, payment_token)
         if quote_id is not None:
             return admission.admit_by_quote(db, settings, candidate, quote_id)
-        return None
+        by_quota = admission.admit_by_quota(db, settings, candidate)
+        return by_quota or admission.admit_automatically(db, settings, candidate)
 
     def capture(
         self, db: Connection, run_id: str, now: datetime, duration_ms: float
     ) -> Settled | None:
         """The run was delivered: its money is earned. None if the run was settled before."""
-        return admission.capture(db, run_id, now, duration_ms)
+        return admission.capture(db, self._settings, run_id, now, duration_ms)
 
     def release(
         self,
@@ -230,11 +238,19 @@ class Payments:
             return quote
         return replace(quote, already_paid_quote_id=paid.quote_id, running_result_id=paid.run_id)
 
-    def _payable(self, quote: Quote) -> tuple[str, ...]:
-        return tuple(kind for kind in self.offers_enabled if kind in quote.prices)
+    def _payable(self, quote: Quote, caller: Caller) -> tuple[str, ...]:
+        with self._database.read() as db:
+            budget = budgets.find_budget(db, caller.key_id)
+            linked = METERED not in quote.prices or paying(db, caller.account_id).linked
+        allowed = self.offers_enabled if not budget or budget.offers is None else budget.offers
+        return tuple(
+            kind
+            for kind in self.offers_enabled
+            if kind in quote.prices and kind in allowed and (linked or kind != METERED)
+        )
 
     def _offers(
-        self, quote: Quote, kinds: tuple[str, ...], now: datetime
+        self, quote: Quote, caller: Caller, kinds: tuple[str, ...], now: datetime
     ) -> tuple[tuple[Offer, ...], StripeUnavailableError | None]:
         if quote.expires_at <= now:
             raise QuoteExpiredError(quote.id, quote.expires_at)
@@ -242,7 +258,7 @@ class Payments:
         failure = None
         for kind in kinds:
             try:
-                offers.append(self._providers[kind].offer(quote, now))
+                offers.append(self._providers[kind].offer(quote, caller, now))
             except StripeUnavailableError as error:
                 failure = error
         return tuple(offers), failure
@@ -254,7 +270,7 @@ class Payments:
             raise UnknownSessionError(session_id)
         return self._status(self._settled(payment, now), now)
 
-    def _pay(self, quote: Quote, offer: str | None, now: datetime) -> PaymentStatus:
+    def _pay(self, quote: Quote, caller: Caller, offer: str | None, now: datetime) -> PaymentStatus:
         if not quote.prices:
             return requirement.free(quote)
         waiting = self._waiting(quote)
@@ -262,19 +278,21 @@ class Payments:
             settled = self._settled(waiting, now)
             if settled.state in WAITING | {"paid"}:
                 return self._status(settled, now)
-        kind = self._chosen(quote, offer)
+        kind = self._chosen(quote, caller, offer)
         try:
-            payment = self._providers[kind].begin(quote, now)
+            payment = self._providers[kind].begin(quote, caller, now)
         except QuoteExpiredError:
             return requirement.lapsed(quote)
         if waiting and payment.state == "paid" and waiting.id != payment.id:
             self._providers[waiting.provider].cancel(waiting, now)
         return self._status(payment, now)
 
-    def _chosen(self, quote: Quote, offer: str | None) -> str:
-        payable = self._payable(quote)
+    def _chosen(self, quote: Quote, caller: Caller, offer: str | None) -> str:
+        payable = self._payable(quote, caller)
         chosen = offer or next(iter(payable), "any offer")
         if chosen not in payable:
+            with self._database.read() as db:
+                budgets.require_allowed(db, caller, chosen)
             raise OfferUnavailableError(chosen, payable)
         return chosen
 

@@ -303,6 +303,28 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.InsufficientCreditsError: Failure(
         "insufficient_credits", 409, "Choose another offer, or ask the operator for credits."
     ),
+    payments.BudgetExceededError: Failure(
+        "budget_exceeded",
+        409,
+        "Ask whoever owns this account to raise the key's budget (PUT /account/budget), or wait "
+        "until details.resets_at.",
+    ),
+    payments.OfferNotAllowedError: Failure(
+        "offer_not_allowed",
+        409,
+        "Choose one of details.allowed, or ask whoever owns this account to allow it.",
+    ),
+    payments.LimitedKeyError: Failure(
+        "key_is_limited", 409, "Use a key of this account that has no budget."
+    ),
+    payments.NotLinkedError: Failure(
+        "not_linked",
+        409,
+        "Choose another offer, or link a customer: POST /account/stripe-customer.",
+    ),
+    payments.PaymentReturnedError: Failure(
+        "payment_returned", 409, "The money went back to the payer: get a quote and pay again."
+    ),
     payments.InvalidTextError: Failure(
         "invalid_text", 422, "Use a short text without control characters."
     ),

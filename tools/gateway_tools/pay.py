@@ -65,7 +65,7 @@ def handle(context: Context, request: PayInput) -> PayOutput:
             return _quoted(quote)
         quote_id = quote.id
     status = context.gateway.payments.pay(
-        context.account_id,
+        context.caller,
         quote_id=quote_id,
         session_id=request.session_id,
         offer=request.offer,

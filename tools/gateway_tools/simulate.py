@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from gateway_payments.quotes import Quote
 from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_runs.results import Prepared
@@ -78,15 +79,19 @@ def _asked(context: Context, request: SimulateInput) -> SimulationRequest:
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
-    if not context.gateway.payments.free:
-        raise _requirement(context, plan)
-    return quoted(context, plan)
+    quote = _quote(context, plan)
+    if quote.prices:
+        raise _requirement(context, quote)
+    return quoted(context, quote)
 
 
-def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
-    payments, now = context.gateway.payments, context.now
-    quote = payments.quote(context.account_id, to_quote(context, plan), now)
-    return PaymentRequiredError(payments.require(quote, now))
+def _quote(context: Context, plan: Planned) -> Quote:
+    return context.gateway.payments.quote(context.account_id, to_quote(context, plan), context.now)
+
+
+def _requirement(context: Context, quote: Quote) -> PaymentRequiredError:
+    payments = context.gateway.payments
+    return PaymentRequiredError(payments.require(quote, context.caller, context.now))
 
 
 def _new_run(context: Context, request: SimulateInput, plan: Planned) -> records.NewRun:
@@ -143,7 +148,7 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, new: records
         context.gateway.payments.look_after(context.account_id, request.quote_id, now)
         if _begin(context, request, plan, run_id, new):
             return run_id
-    raise _requirement(context, plan)
+    raise _requirement(context, _quote(context, plan))
 
 
 def _begin(

@@ -1,0 +1,95 @@
+"""What is paid at once, without asking the world: prepaid credits, and the meter."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway_payments import budgets, payments
+from gateway_payments.accounts import Caller, paying
+from gateway_payments.exceptions import (
+    InsufficientCreditsError,
+    InsufficientFundsError,
+    NotLinkedError,
+    QuoteExpiredError,
+)
+from gateway_payments.ledger import Role, balance
+from gateway_payments.payments import Payment
+from gateway_payments.quotes import Quote
+from gateway_payments.requirement import Offer, offer_of
+from gateway_payments.settlement import settle
+from gateway_storage.database import Database
+
+CREDITS: Final = "credits"
+METERED: Final = "metered"
+
+
+class Instant:
+    """Pays a quote in one transaction. A quote is paid once, however often it is asked."""
+
+    def __init__(self, database: Database, token_ttl: timedelta, kind: str) -> None:
+        self._database = database
+        self._token_ttl = token_ttl
+        self._kind = kind
+
+    def offer(self, quote: Quote, caller: Caller, now: datetime) -> Offer:  # noqa: ARG002
+        """The price, and for credits what the account has."""
+        price = quote.prices[self._kind]
+        data: dict[str, object] = {}
+        if self._kind == CREDITS:
+            with self._database.read() as db:
+                there = balance(db, quote.account_id, CREDITS, price.currency)
+            data = {"balance_micros": there}
+        return offer_of(self._kind, price, quote.expires_at, data)
+
+    def begin(self, quote: Quote, caller: Caller, now: datetime) -> Payment:
+        """Debit, and issue the entitlement, in one transaction.
+
+        Raises, with nothing recorded, QuoteExpiredError, InsufficientCreditsError, NotLinkedError,
+        BudgetExceededError, OfferNotAllowedError.
+        """
+        with self._database.write() as db:
+            known = payments.find(db, payments.payment_id(quote.id, self._kind, attempt=0))
+            if known is not None:
+                return known
+            if quote.expires_at <= now:
+                raise QuoteExpiredError(quote.id, quote.expires_at)
+            return buy(db, quote, caller, self._kind, now, self._token_ttl)
+
+    def settle(self, payment: Payment, now: datetime) -> Payment:  # noqa: ARG002
+        """It is settled when it is begun."""
+        return payment
+
+    def cancel(self, payment: Payment, now: datetime) -> None:
+        """Nothing is ever open."""
+
+
+def buy(  # noqa: PLR0913, PLR0917
+    db: Connection,
+    quote: Quote,
+    caller: Caller,
+    kind: str,
+    now: datetime,
+    token_ttl: timedelta,
+    returns_to: Role | None = None,
+) -> Payment:
+    """Pay the quote out of credits, or let the meter count it once it is delivered.
+
+    What the meter would count goes back to it when the run fails: what isn't delivered isn't owed.
+    """
+    if kind == METERED and not paying(db, caller.account_id).linked:
+        raise NotLinkedError
+    budgets.spend(db, caller, kind, quote.prices[kind], now)
+    payment_id = payments.payment_id(quote.id, kind, attempt=0)
+    key_id, ends = caller.key_id, quote.expires_at
+    payments.record(db, quote, kind, 0, now=now, expires_at=ends, key_id=key_id)
+    back: Role | None = "metered" if kind == METERED else returns_to
+    try:
+        settle(db, payments.load(db, payment_id), now, token_ttl, back)
+    except InsufficientFundsError as short:
+        raise InsufficientCreditsError(
+            short.needed_micros, short.balance_micros, short.currency
+        ) from None
+    return payments.load(db, payment_id)
