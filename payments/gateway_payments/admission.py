@@ -27,7 +27,7 @@ from gateway_payments.exceptions import (
 from gateway_payments.ledger import Transfer, balance, post
 from gateway_payments.money import Money
 from gateway_payments.pricing import metered_units, price_list
-from gateway_payments.providers.instant import CREDITS, METERED, buy
+from gateway_payments.providers.instant import CREDITS, METERED, buy, returns_to
 from gateway_payments.quotes import Priced, find_quote, record_quote
 from gateway_payments.settings import PaymentSettings
 from gateway_payments.settlement import give_back
@@ -105,9 +105,11 @@ def admit_automatically(
     if kind == CREDITS and _short_of(db, caller.account_id, price.prices[kind]):
         return None
     quote = record_quote(db, caller.account_id, priced, price, now)
-    payment = buy(db, quote, caller, kind, now, _lifetime(settings), "credits")
-    bought = entitlements.find(db, caller.account_id, entitlements.id_of(payment))
-    return _reserve(db, candidate, _require_held(bought, candidate.run_id))
+    payment = buy(db, quote, caller, kind, now)
+    back, run_id = returns_to(kind, unasked=True), candidate.run_id
+    entitlements.issue(db, payment, now, now + _lifetime(settings), back, run_id=run_id)
+    _note(db, candidate, kind, payment.money.currency)
+    return Admission(run_id, kind, payment.money)
 
 
 def admit_by_token(
@@ -150,15 +152,13 @@ def capture(
     db: Connection, settings: PaymentSettings, run_id: str, now: datetime, duration_ms: float
 ) -> Settled | None:
     """The run was delivered: what was reserved is earned. None if it was settled before."""
-    usage = close_usage(db, run_id, "delivered", duration_ms)
+    spent = entitlements.capture(db, run_id)
+    usage = close_usage(db, run_id, "delivered", duration_ms, spent.money if spent else None)
     if usage is None:
         return None
     if usage.offer is None:
         return Settled(charged=None, given_back=False)
-    spent = entitlements.capture(db, run_id)
-    if usage.offer == METERED:
-        _count_on_meter(db, settings, _require_held(spent, run_id), now)
-    return _earn(db, f"capture:{run_id}", run_id, spent, now)
+    return _earn(db, settings, "capture", run_id, spent, now)
 
 
 def release(  # noqa: PLR0913
@@ -184,10 +184,9 @@ def release(  # noqa: PLR0913
             quota.give_back(db, usage.account_id, usage.created_at)
         return Settled(charged=None, given_back=False)
     if models_fault and not count_fault(db, usage.account_id, usage.request_sha256) % MAX_FAULTS:
-        exhausted = entitlements.exhaust(db, run_id)
-        if usage.offer == METERED:
-            _count_on_meter(db, settings, _require_held(exhausted, run_id), now)
-        return _earn(db, f"exhaust:{run_id}", run_id, exhausted, now)
+        exhausted = _require_held(entitlements.exhaust(db, run_id), run_id)
+        charge_usage(db, run_id, exhausted.money, "exhausted")
+        return _earn(db, settings, "exhaust", run_id, exhausted, now)
     if entitlements.returns(db, run_id):
         give_back(db, _require_held(entitlements.give_up(db, run_id), run_id), now)
     else:
@@ -252,12 +251,19 @@ def _note(db: Connection, candidate: Candidate, offer: str | None, currency: str
     open_usage(db, caller, priced, run_id=run_id, offer=offer, currency=currency, now=now)
 
 
-def _earn(
-    db: Connection, transfer_id: str, run_id: str, spent: Entitlement | None, now: datetime
+def _earn(  # noqa: PLR0913, PLR0917
+    db: Connection,
+    settings: PaymentSettings,
+    how: str,
+    run_id: str,
+    spent: Entitlement | None,
+    now: datetime,
 ) -> Settled:
     held = _require_held(spent, run_id)
-    post(db, Transfer(transfer_id, held.account_id, "deferred", "revenue", held.money), now)
-    charge_usage(db, run_id, held.money, "exhausted" if held.state == "exhausted" else "delivered")
+    if held.offer == METERED:
+        _count_on_meter(db, settings, held, now)
+    name = f"{how}:{run_id}"
+    post(db, Transfer(name, held.account_id, "deferred", "revenue", held.money), now)
     return Settled(charged=held.money, given_back=False)
 
 

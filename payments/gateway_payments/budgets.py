@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    bindparam,
     delete,
     insert,
     select,
@@ -67,6 +68,11 @@ class SpendingRow(Base):
     amount_micros: Mapped[int]
 
 
+_OF_KEY: Final = select(BudgetRow.__table__).where(
+    BudgetRow.key_id == bindparam("key")
+)  # built once: building a statement takes longer than running it
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits in millionths of `currency`; None where there is none. `offers` None: all."""
@@ -97,7 +103,7 @@ def find_budget(db: Connection, key_id: str | None) -> Budget | None:
     """The key's budget; None where it has none (the local account has no key)."""
     if key_id is None:
         return None
-    row = db.execute(select(BudgetRow.__table__).where(BudgetRow.key_id == key_id)).first()
+    row = db.execute(_OF_KEY, {"key": key_id}).first()
     if row is None:
         return None
     return Budget(

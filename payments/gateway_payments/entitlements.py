@@ -26,6 +26,7 @@ from sqlalchemy import (
     Index,
     Row,
     Update,
+    bindparam,
     select,
     update,
 )
@@ -77,6 +78,25 @@ class EntitlementRow(Base):
     our_faults: Mapped[int]
 
 
+# statements of every run are built once: building one takes longer than running it
+_UNSPENT: Final = (
+    select(EntitlementRow.__table__, QuoteRow.request)
+    .where(
+        EntitlementRow.account_id == bindparam("account"),
+        EntitlementRow.state.in_(("issued", "reserved")),
+        QuoteRow.id == EntitlementRow.quote_id,
+        QuoteRow.request_sha256 == bindparam("sha256"),
+    )
+    .order_by(EntitlementRow.state, EntitlementRow.id)  # issued first
+)
+_CAPTURE: Final = (
+    update(EntitlementRow)
+    .where(EntitlementRow.run_id == bindparam("run"), EntitlementRow.state == "reserved")
+    .values(state="captured")
+    .returning(EntitlementRow.__table__)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Entitlement:
     """An entitlement as it stood when it was read."""
@@ -99,14 +119,19 @@ def id_of(payment: Payment) -> str:
     return payment.id.replace("pay_", "ent_", 1)
 
 
-def issue(
+def issue(  # noqa: PLR0913  what it is, and whose
     db: Connection,
     payment: Payment,
     now: datetime,
     expires_at: datetime,
     returns_to: Role | None = None,
+    *,
+    run_id: str | None = None,
 ) -> None:
-    """Record that `payment` has bought the right to one run. Once for each payment."""
+    """Record that `payment` has bought the right to one run. Once for each payment.
+
+    With `run_id` it is reserved for that run at once.
+    """
     row = {
         "id": id_of(payment),
         "account_id": payment.account_id,
@@ -115,8 +140,8 @@ def issue(
         "offer": payment.provider,
         "amount_micros": payment.money.amount_micros,
         "currency": payment.money.currency,
-        "state": "issued",
-        "run_id": None,
+        "state": "issued" if run_id is None else "reserved",
+        "run_id": run_id,
         "issued_at": now,
         "expires_at": expires_at,
         "returns_to": returns_to,
@@ -148,13 +173,7 @@ def unspent_for(
 
     Whatever its age: claiming it renews it. One query, over the account's unspent ones.
     """
-    query = select(EntitlementRow.__table__, QuoteRow.request).where(
-        EntitlementRow.account_id == account_id,
-        EntitlementRow.state.in_(("issued", "reserved")),
-        QuoteRow.id == EntitlementRow.quote_id,
-        QuoteRow.request_sha256 == request_sha256,
-    )
-    rows = db.execute(query.order_by(EntitlementRow.state, EntitlementRow.id))  # issued first
+    rows = db.execute(_UNSPENT, {"account": account_id, "sha256": request_sha256})
     return next((_entitlement(row) for row in rows if row.request == request), None)
 
 
@@ -184,7 +203,8 @@ def reserve(
 
 def capture(db: Connection, run_id: str) -> Entitlement | None:
     """Spend the entitlement that `run_id` holds; None if it holds none (any more)."""
-    return _settle(db, _held_by(run_id).values(state="captured"))
+    row = db.execute(_CAPTURE, {"run": run_id}).first()
+    return None if row is None else _entitlement(row)
 
 
 def exhaust(db: Connection, run_id: str) -> Entitlement | None:

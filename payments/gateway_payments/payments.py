@@ -16,7 +16,8 @@ is money that went back, never news of an older state.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -96,6 +97,9 @@ class Payment:
     details: dict[str, Any]
 
 
+_PLAIN: Final = [f.name for f in fields(Payment) if f.name not in {"money", "details"}]
+
+
 def record(  # noqa: PLR0913
     db: Connection,
     quote: Quote,
@@ -107,8 +111,9 @@ def record(  # noqa: PLR0913
     key_id: str | None = None,
     external_id: str | None = None,
     details: dict[str, Any] | None = None,
-) -> bool:
-    """Write down that `quote` is about to be paid. False if this attempt is on record already."""
+    paid: bool = False,
+) -> Payment | None:
+    """Write down that `quote` is about to be paid, or is. None if this attempt is on record."""
     money = quote.prices[provider]
     row = {
         "id": payment_id(quote.id, provider, attempt),
@@ -117,17 +122,17 @@ def record(  # noqa: PLR0913
         "provider": provider,
         "attempt": attempt,
         "external_id": external_id,
-        "state": "begun",
+        "state": "paid" if paid else "begun",
         "amount_micros": money.amount_micros,
         "currency": money.currency,
         "checkout_url": None,
         "created_at": now,
         "expires_at": expires_at,
-        "paid_at": None,
+        "paid_at": now if paid else None,
         "key_id": key_id,
         "details": details,
     }
-    return insert_once(db, PaymentRow, row)
+    return _payment(row) if insert_once(db, PaymentRow, row) else None
 
 
 def payment_id(quote_id: str, provider: str, attempt: int) -> str:
@@ -178,24 +183,11 @@ def move(db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also
 
 def _payments(db: Connection, *where: ColumnElement[bool]) -> list[Payment]:
     query = select(PaymentRow.__table__).where(*where)
-    rows = db.execute(query.order_by(PaymentRow.provider, PaymentRow.attempt))
+    rows = db.execute(query.order_by(PaymentRow.provider, PaymentRow.attempt)).mappings()
     return [_payment(row) for row in rows]
 
 
-def _payment(row: Any) -> Payment:  # noqa: ANN401  a row's columns have no static type
-    return Payment(
-        id=row.id,
-        account_id=row.account_id,
-        quote_id=row.quote_id,
-        provider=row.provider,
-        attempt=row.attempt,
-        external_id=row.external_id,
-        state=row.state,
-        money=Money(row.amount_micros, row.currency),
-        checkout_url=row.checkout_url,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        paid_at=row.paid_at,
-        key_id=row.key_id,
-        details=row.details or {},
-    )
+def _payment(row: Mapping[Any, Any]) -> Payment:
+    plain = {name: row[name] for name in _PLAIN}
+    money = Money(row["amount_micros"], row["currency"])
+    return Payment(**plain, money=money, details=row["details"] or {})

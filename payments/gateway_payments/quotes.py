@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import JSON, CheckConstraint, Connection, ForeignKey, insert, select, update
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import UnknownQuoteError
@@ -47,7 +56,16 @@ class QuoteRow(Base):
     expires_at: Mapped[datetime]
 
 
-_RECORD: Final = insert(QuoteRow)  # built once: building a statement takes longer than running it
+# statements of every run are built once: building one takes longer than running it
+_RECORD: Final = insert(QuoteRow)
+_OPEN: Final = select(QuoteRow.__table__).where(
+    QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at > bindparam("now")
+)
+_LAPSE: Final = (
+    update(QuoteRow)
+    .where(QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at <= bindparam("now"))
+    .values(open_key=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +119,11 @@ def open_quote(
         found = _find_open(db, key, priced, now)
     if found is not None:
         return found
-    with database.write() as db:
-        stale = (QuoteRow.open_key == key, QuoteRow.expires_at <= now)
-        db.execute(update(QuoteRow).where(*stale).values(open_key=None))
-        insert_once(db, QuoteRow, _row(account_id, priced, price, key, now))
+    row = _row(account_id, priced, price, key, now)
+    with database.write_unsynced() as db:  # a lost quote is asked for again; a payment syncs it
+        db.execute(_LAPSE, {"key": key, "now": now})
+        if insert_once(db, QuoteRow, row):
+            return _quote(row, priced.existing_result_id)
         found = _find_open(db, key, priced, now)
     if found is None:  # pragma: no cover  the row was inserted, or somebody's was there
         message = "an open quote vanished within its own transaction"
@@ -138,8 +157,7 @@ def close_quote(db: Connection, quote_id: str) -> None:
 
 
 def _find_open(db: Connection, key: str, priced: Priced, now: datetime) -> Quote | None:
-    is_open = (QuoteRow.open_key == key, QuoteRow.expires_at > now)
-    row = db.execute(select(QuoteRow.__table__).where(*is_open)).mappings().first()
+    row = db.execute(_OPEN, {"key": key, "now": now}).mappings().first()
     return None if row is None else _quote(row, priced.existing_result_id)
 
 

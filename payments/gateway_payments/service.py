@@ -70,9 +70,7 @@ class Payments:
 
         A quote for a request that is paid already names the quote that was paid.
         """
-        with self._database.read() as db:
-            free_left = quota.left(db, account_id, self._settings.free_runs_per_day, now)
-        price = price_list(self._settings, priced.work_units, free_left)
+        price = price_list(self._settings, priced.work_units, self._free_left(account_id, now))
         quote = open_quote(self._database, account_id, priced, price, now)
         return quote if self.free else self._with_paid(quote)
 
@@ -228,6 +226,13 @@ class Payments:
         with self._database.read() as db:
             held = {money.currency: money for money in credit_balances(db, account_id)}
         return (held.pop(currency, Money(0, currency)), *held.values())
+
+    def _free_left(self, account_id: str, now: datetime) -> int:
+        most = self._settings.free_runs_per_day
+        if not most:
+            return 0
+        with self._database.read() as db:
+            return quota.left(db, account_id, most, now)
 
     def _with_paid(self, quote: Quote) -> Quote:
         with self._database.read() as db:

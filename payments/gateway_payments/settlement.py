@@ -38,14 +38,19 @@ def settle(
     """
     if not payments.move(db, payment.id, of=UNPAID, to="paid", paid_at=now):
         return False
-    source = _SOURCE[payment.provider]
-    into: Role = "credits" if payment.quote_id is None else "deferred"
-    name = f"pay:{payment.id}"
-    post(db, Transfer(name, payment.account_id, source, into, payment.money), now)
+    book(db, payment, now)
     if payment.quote_id is not None:
         entitlements.issue(db, payment, now, now + token_ttl, returns_to)
         close_quote(db, payment.quote_id)
     return True
+
+
+def book(db: Connection, payment: Payment, now: datetime) -> None:
+    """Move the money of a payment that has just become paid to what it buys."""
+    source = _SOURCE[payment.provider]
+    into: Role = "credits" if payment.quote_id is None else "deferred"
+    name = f"pay:{payment.id}"
+    post(db, Transfer(name, payment.account_id, source, into, payment.money), now)
 
 
 def give_back(db: Connection, held: Entitlement, now: datetime) -> None:

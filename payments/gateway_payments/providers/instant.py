@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import budgets, payments
+from gateway_payments import budgets, entitlements, payments
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.exceptions import (
     InsufficientCreditsError,
@@ -17,9 +17,9 @@ from gateway_payments.exceptions import (
 )
 from gateway_payments.ledger import Role, balance
 from gateway_payments.payments import Payment
-from gateway_payments.quotes import Quote
+from gateway_payments.quotes import Quote, close_quote
 from gateway_payments.requirement import Offer, offer_of
-from gateway_payments.settlement import settle
+from gateway_payments.settlement import book
 from gateway_storage.database import Database
 
 CREDITS: Final = "credits"
@@ -56,7 +56,11 @@ class Instant:
                 return known
             if quote.expires_at <= now:
                 raise QuoteExpiredError(quote.id, quote.expires_at)
-            return buy(db, quote, caller, self._kind, now, self._token_ttl)
+            payment = buy(db, quote, caller, self._kind, now)
+            back = returns_to(self._kind)
+            entitlements.issue(db, payment, now, now + self._token_ttl, back)
+            close_quote(db, quote.id)
+            return payment
 
     def settle(self, payment: Payment, now: datetime) -> Payment:  # noqa: ARG002
         """It is settled when it is begun."""
@@ -66,30 +70,34 @@ class Instant:
         """Nothing is ever open."""
 
 
-def buy(  # noqa: PLR0913, PLR0917
-    db: Connection,
-    quote: Quote,
-    caller: Caller,
-    kind: str,
-    now: datetime,
-    token_ttl: timedelta,
-    returns_to: Role | None = None,
-) -> Payment:
-    """Pay the quote out of credits, or let the meter count it once it is delivered.
+def buy(db: Connection, quote: Quote, caller: Caller, kind: str, now: datetime) -> Payment:
+    """Pay the quote, which nobody has paid this way, out of credits or on the meter.
 
-    What the meter would count goes back to it when the run fails: what isn't delivered isn't owed.
+    What it buys is issued by the caller. Raises what `begin` raises; roll back then.
     """
     if kind == METERED and not paying(db, caller.account_id).linked:
         raise NotLinkedError
     budgets.spend(db, caller, kind, quote.prices[kind], now)
-    payment_id = payments.payment_id(quote.id, kind, attempt=0)
     key_id, ends = caller.key_id, quote.expires_at
-    payments.record(db, quote, kind, 0, now=now, expires_at=ends, key_id=key_id)
-    back: Role | None = "metered" if kind == METERED else returns_to
+    payment = payments.record(
+        db, quote, kind, 0, now=now, expires_at=ends, key_id=key_id, paid=True
+    )
+    assert payment is not None
     try:
-        settle(db, payments.load(db, payment_id), now, token_ttl, back)
+        book(db, payment, now)
     except InsufficientFundsError as short:
         raise InsufficientCreditsError(
             short.needed_micros, short.balance_micros, short.currency
         ) from None
-    return payments.load(db, payment_id)
+    return payment
+
+
+def returns_to(kind: str, *, unasked: bool = False) -> Role | None:
+    """Where the money goes when the run fails; None: the payer keeps the right to another.
+
+    What the meter would count isn't owed where nothing was delivered, and who never asked for the
+    right wouldn't look for it.
+    """
+    if kind == METERED:
+        return "metered"
+    return "credits" if unasked else None
