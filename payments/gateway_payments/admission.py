@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import entitlements, outbox, quota
+from gateway_payments import entitlements, outbox, payments, quota
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.entitlements import MAX_FAULTS, Entitlement
 from gateway_payments.exceptions import (
@@ -61,11 +61,13 @@ class Settled:
     """What a run's end meant for the money: charged, or given back, or (a free run) neither.
 
     `charged`: what the run has cost; a failed run's too, where it used up what was paid for it.
-    `given_back`: what was paid is good for another run. The two exclude each other.
+    `given_back`: what was paid is good for another run, or the money went back, to the book
+    `returned_to`. Charging and giving back exclude each other.
     """
 
     charged: Money | None
     given_back: bool
+    returned_to: str | None = None
 
 
 def admit_free(db: Connection, candidate: Candidate, currency: str) -> Admission:
@@ -139,7 +141,7 @@ def admit_by_quote(
     quote = find_quote(db, candidate.caller.account_id, quote_id)
     bought = entitlements.of_quote(db, quote.id)
     if not bought:
-        if quote.expires_at <= now:
+        if quote.expires_at <= now and not _is_being_paid(db, quote.id):
             raise QuoteExpiredError(quote.id, quote.expires_at)
         return None
     entitlement = bought[0]
@@ -188,10 +190,11 @@ def release(  # noqa: PLR0913
         charge_usage(db, run_id, exhausted.money, "exhausted")
         return _earn(db, settings, "exhaust", run_id, exhausted, now)
     if entitlements.returns(db, run_id):
-        give_back(db, _require_held(entitlements.give_up(db, run_id), run_id), now)
-    else:
-        until, ours = now + _lifetime(settings), not models_fault
-        _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)
+        held = _require_held(entitlements.give_up(db, run_id), run_id)
+        give_back(db, held, now)
+        return Settled(charged=None, given_back=True, returned_to=held.returns_to)
+    until, ours = now + _lifetime(settings), not models_fault
+    _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)
     return Settled(charged=None, given_back=True)
 
 
@@ -285,6 +288,11 @@ def _count_on_meter(
 
 def _short_of(db: Connection, account_id: str, price: Money) -> bool:
     return balance(db, account_id, "credits", price.currency) < price.amount_micros
+
+
+def _is_being_paid(db: Connection, quote_id: str) -> bool:
+    """Whether a payment begun in time may still come true."""
+    return any(payment.state in payments.WAITING for payment in payments.of_quote(db, quote_id))
 
 
 def _require_held(entitlement: Entitlement | None, run_id: str) -> Entitlement:

@@ -78,6 +78,11 @@ _RULES: Final[dict[str, TextClause]] = {
         "the books of a currency sum to zero": """
             SELECT currency FROM ledger_accounts GROUP BY currency HAVING SUM(balance_micros) <> 0
         """,
+        "what a chain paid for names its transaction": """
+            SELECT id FROM payments WHERE provider = 'x402'
+                AND state IN ('paid', 'disputed', 'refunded')
+                AND CAST(details AS TEXT) NOT LIKE '%"transaction": "0x%'
+        """,
         "money that went back was taken from what it had bought": """
             SELECT e.id FROM entitlements e LEFT JOIN payments p ON p.id = e.payment_id
             WHERE e.state = 'returned' AND p.state NOT IN ('refunded', 'disputed')
@@ -96,6 +101,7 @@ _RULES: Final[dict[str, TextClause]] = {
         """,
         "no payment waits for an operator": """
             SELECT id FROM payments WHERE state = 'mismatched'
+                OR (state = 'processing' AND CAST(details AS TEXT) LIKE '%"doubt": "%')
         """,
     }.items()
 }

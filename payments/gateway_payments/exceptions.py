@@ -271,6 +271,37 @@ class LimitedKeyError(PaymentError):
         super().__init__("a key with a budget can't manage its account", key_id=key_id)
 
 
+class PaymentMalformedError(PaymentError):
+    """What came along as a payment is none that can be read. Nothing was charged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the payment can't be read: {reason}", reason=reason)
+        self.reason = reason
+
+
+class PaymentUsedError(PaymentError):
+    """The payment came before, from another account."""
+
+    def __init__(self) -> None:
+        super().__init__("this payment was used by another account")
+
+
+class PaymentPendingError(PaymentError):
+    """A payment for the quote is under way, and nobody knows yet how it ends."""
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__("a payment for this quote is under way", quote_id=quote_id)
+        self.quote_id = quote_id
+
+
+class ChainUnavailableError(PaymentError):
+    """The facilitator or the chain did not answer, or not so that it could be understood."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the payment network could not be reached", reason=reason)
+        self.reason = reason
+
+
 class WebhookSignatureError(PaymentError):
     """The webhook was not signed by Stripe for us, or is too old, or comes from the future."""
 

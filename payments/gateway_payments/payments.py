@@ -27,6 +27,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    Index,
     UniqueConstraint,
     select,
     update,
@@ -46,7 +47,8 @@ class PaymentRow(Base):
     """One begun payment. `external_id`: the provider's name for it (a Checkout session).
 
     Without a quote it buys credits. `key_id`: whose budget it counts against. `details`: what its
-    provider must know to go on after a crash.
+    provider must know to go on after a crash. `ask_at`: when to ask the provider how it stands, in
+    case its news was lost; while somebody does, the end of its lease.
     """
 
     __tablename__ = "payments"
@@ -58,6 +60,7 @@ class PaymentRow(Base):
             name="state",
         ),
         UniqueConstraint("quote_id", "provider", "attempt"),
+        Index(None, "state", "ask_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -75,6 +78,7 @@ class PaymentRow(Base):
     paid_at: Mapped[datetime | None]
     key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    ask_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def record(  # noqa: PLR0913
     key_id: str | None = None,
     external_id: str | None = None,
     details: dict[str, Any] | None = None,
+    ask_at: datetime | None = None,
     paid: bool = False,
 ) -> Payment | None:
     """Write down that `quote` is about to be paid, or is. None if this attempt is on record."""
@@ -131,6 +136,7 @@ def record(  # noqa: PLR0913
         "paid_at": now if paid else None,
         "key_id": key_id,
         "details": details,
+        "ask_at": ask_at,
     }
     return _payment(row) if insert_once(db, PaymentRow, row) else None
 
@@ -161,6 +167,37 @@ def by_session(db: Connection, account_id: str, session_id: str) -> Payment | No
         return None
     mine = (PaymentRow.external_id == session_id, PaymentRow.account_id == account_id)
     return next(iter(_payments(db, *mine)), None)
+
+
+def by_external_id(db: Connection, external_id: str) -> Payment | None:
+    """The payment that the outside world calls `external_id`, whosever it is."""
+    return next(iter(_payments(db, PaymentRow.external_id == external_id)), None)
+
+
+def to_ask(db: Connection, provider: str, now: datetime, most: int) -> list[Payment]:
+    """Payments whose provider should be asked how they stand, the longest due first."""
+    due = (
+        PaymentRow.provider == provider,
+        PaymentRow.state.in_(sorted(WAITING)),
+        PaymentRow.ask_at <= now,
+    )
+    query = select(PaymentRow.__table__).where(*due).order_by(PaymentRow.ask_at).limit(most)
+    return [_payment(row) for row in db.execute(query).mappings()]
+
+
+def ask_later(db: Connection, payment: Payment, now: datetime, at: datetime) -> bool:
+    """Leave the payment to whoever calls this first; the next one asks `at`."""
+    mine = (
+        PaymentRow.id == payment.id,
+        PaymentRow.state == payment.state,
+        PaymentRow.ask_at <= now,
+    )
+    return db.execute(update(PaymentRow).where(*mine).values(ask_at=at)).rowcount == 1
+
+
+def note(db: Connection, payment_id: str, details: dict[str, Any]) -> None:
+    """Write down what its provider must know of it from now on."""
+    db.execute(update(PaymentRow).where(PaymentRow.id == payment_id).values(details=details))
 
 
 def of_quote(db: Connection, quote_id: str) -> list[Payment]:

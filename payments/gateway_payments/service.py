@@ -13,6 +13,7 @@ from gateway_payments.accounts import Caller, paying
 from gateway_payments.admission import Admission, Candidate, Settled
 from gateway_payments.exceptions import (
     OfferUnavailableError,
+    PaymentPendingError,
     QuoteExpiredError,
     StripeNotEnabledError,
     StripeUnavailableError,
@@ -22,9 +23,12 @@ from gateway_payments.ledger import credit_balances
 from gateway_payments.money import Money
 from gateway_payments.payments import WAITING, Payment
 from gateway_payments.pricing import price_list
+from gateway_payments.proof import Proof
 from gateway_payments.providers import Provider
 from gateway_payments.providers.instant import CREDITS, METERED, Instant
 from gateway_payments.providers.stripe_checkout import StripeCheckout
+from gateway_payments.providers.x402 import KIND as BY_CHAIN
+from gateway_payments.providers.x402 import X402, receipt_of
 from gateway_payments.quotes import Priced, Quote, find_quote, open_quote
 from gateway_payments.requirement import Offer, PaymentRequirement, PaymentStatus
 from gateway_payments.settings import PaymentSettings
@@ -53,6 +57,9 @@ class Payments:
         }
         if self._stripe:
             providers["stripe_checkout"] = self._stripe
+        self._x402 = settings.x402 and X402(database, settings.x402, ttl)
+        if self._x402:
+            providers[BY_CHAIN] = self._x402
         self._providers = providers
 
     @property
@@ -92,9 +99,12 @@ class Payments:
     def require(self, quote: Quote, caller: Caller, now: datetime) -> PaymentRequirement:
         """What a 402 says. Opens the quote's Checkout page, or gives the open one.
 
-        Raises QuoteExpiredError, OfferUnavailableError (none of the quote's ways to pay is open to
-        the caller) and, where it is the only way to pay, StripeUnavailableError.
+        Raises PaymentPendingError, QuoteExpiredError, OfferUnavailableError (none of the quote's
+        ways to pay is open to the caller) and, where it is the only one, StripeUnavailableError.
         """
+        waiting = self._waiting(quote)
+        if waiting and waiting.provider == BY_CHAIN:  # nobody is to pay a second time
+            raise PaymentPendingError(quote.id)
         kinds = self._payable(quote, caller)
         if not kinds:
             raise OfferUnavailableError(next(iter(quote.prices), "none"), self.offers_enabled)
@@ -103,13 +113,14 @@ class Payments:
             raise failure
         return requirement.requirement_of(quote, offers)
 
-    def pay(
+    def pay(  # noqa: PLR0913  what to pay, and with what
         self,
         caller: Caller,
         *,
         quote_id: str | None = None,
         session_id: str | None = None,
         offer: str | None = None,
+        proof: Proof | None = None,
         now: datetime,
     ) -> PaymentStatus:
         """Start a payment, or say how it stands; paid comes with the token, the same each time.
@@ -120,7 +131,8 @@ class Payments:
         Raises UnknownQuoteError, UnknownSessionError, OfferUnavailableError,
         InsufficientCreditsError, NotLinkedError, BudgetExceededError, OfferNotAllowedError,
         StripeUnavailableError, PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError,
-        PaymentReturnedError.
+        PaymentReturnedError; for x402 PaymentRequiredError (there is no `proof`), and what
+        `pay_by_proof` does.
         """
         if session_id is not None:
             return self._claim(caller.account_id, session_id, now)
@@ -128,16 +140,44 @@ class Payments:
             message = "pay needs a quote_id or a session_id"
             raise ValueError(message)
         quote = self.find_quote(caller.account_id, quote_id)
+        if proof is not None and offer in {None, BY_CHAIN}:
+            return self._status(self._pay_by(proof, caller, now, quote.id), now)
         return self._paid_status(quote, now) or self._pay(quote, caller, offer, now)
 
+    def pay_by_proof(
+        self, caller: Caller, proof: Proof, now: datetime, quote_id: str | None = None
+    ) -> str:
+        """Settle the payment that came along with a call, once; the quote that it has paid.
+
+        A payment that came before is good for what it bought then. `quote_id`: the one quote that
+        a new one may pay. `proof.receipt` says what has become of it, also where this raises:
+
+        OfferUnavailableError (x402 isn't taken here), PaymentMalformedError, PaymentRefusedError,
+        PaymentUsedError, PaymentPendingError (ask again, with the same payment), UnknownQuoteError,
+        QuoteExpiredError, BudgetExceededError, OfferNotAllowedError, ChainUnavailableError.
+        """
+        payment = self._pay_by(proof, caller, now, quote_id)
+        assert payment.quote_id is not None
+        if payment.state in WAITING:
+            raise PaymentPendingError(payment.quote_id)
+        return payment.quote_id
+
     def look_after(self, account_id: str, quote_id: str, now: datetime) -> None:
-        """Ask Stripe how the quote's open payment stands, where its webhook may have been lost.
+        """Ask Stripe or the chain how the quote's open payment stands, and go on with it.
 
         Begins nothing. Raises UnknownQuoteError, StripeUnavailableError.
         """
         waiting = self._waiting(self.find_quote(account_id, quote_id))
         if waiting:
             self._settled(waiting, now)
+
+    def delivered(self, account_id: str, quote_id: str) -> str | None:
+        """The run that was delivered for the quote; None while what was paid can still buy one."""
+        self.find_quote(account_id, quote_id)
+        with self._database.read() as db:
+            bought = entitlements.of_quote(db, quote_id)
+        first = next(iter(bought), None)
+        return first.run_id if first and first.state == "captured" else None
 
     def stored_request(
         self, account_id: str, *, quote_id: str | None = None, payment_token: str | None = None
@@ -215,6 +255,22 @@ class Payments:
             raise StripeNotEnabledError
         return self._stripe.handle_webhook(body, signature, now)
 
+    def reconcile(self, now: datetime) -> list[str]:
+        """Put right what a crash or a lost answer left, some of it each time; which payments.
+
+        May be called by several processes at any time.
+        """
+        return self._x402.reconcile(now) if self._x402 else []
+
+    def shortcomings(self) -> list[str]:
+        """What an operator should put right about the ways to pay, one sentence each."""
+        return self._x402.shortcomings() if self._x402 else []
+
+    def close(self) -> None:
+        """Let go of connections to the outside."""
+        if self._x402:
+            self._x402.close()
+
     def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
         """The account's runs, newest first. Raises InvalidCursorError."""
         with self._database.read() as db:
@@ -275,11 +331,31 @@ class Payments:
             raise UnknownSessionError(session_id)
         return self._status(self._settled(payment, now), now)
 
+    def _pay_by(self, proof: Proof, caller: Caller, now: datetime, quote_id: str | None) -> Payment:
+        if not self._x402 or BY_CHAIN not in self.offers_enabled:
+            raise OfferUnavailableError(BY_CHAIN, self.offers_enabled)
+        payment = self._x402.pay(proof.payload, caller, now, quote_id)
+        if payment.provider == BY_CHAIN:
+            proof.receipt = receipt_of(payment)
+        if payment.state == "failed":
+            raise self._x402.refused(payment)
+        if payment.state == "paid":
+            self._cancel_others(payment, now)
+        return payment
+
+    def _cancel_others(self, paid: Payment, now: datetime) -> None:
+        """Nobody is to pay what has been paid another way."""
+        with self._database.read() as db:
+            begun = payments.of_quote(db, paid.quote_id or "")
+        for other in begun:
+            if other.state in WAITING and other.provider in self._providers:
+                self._providers[other.provider].cancel(other, now)
+
     def _pay(self, quote: Quote, caller: Caller, offer: str | None, now: datetime) -> PaymentStatus:
         if not quote.prices:
             return requirement.free(quote)
         waiting = self._waiting(quote)
-        if waiting and offer in {None, waiting.provider}:
+        if waiting and (offer in {None, waiting.provider} or waiting.provider == BY_CHAIN):
             settled = self._settled(waiting, now)
             if settled.state in WAITING | {"paid"}:
                 return self._status(settled, now)
@@ -304,7 +380,9 @@ class Payments:
     def _waiting(self, quote: Quote) -> Payment | None:
         with self._database.read() as db:
             begun = payments.of_quote(db, quote.id)
-        return next((p for p in begun if p.state in WAITING and p.external_id), None)
+        waiting = [p for p in begun if p.state in WAITING and p.external_id]
+        on_its_way = [p for p in waiting if p.provider == BY_CHAIN]  # before a page left open
+        return next(iter(on_its_way + waiting), None)
 
     def _settled(self, payment: Payment, now: datetime) -> Payment:
         provider = self._providers.get(payment.provider)  # None: disabled since

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_payments.money import decimals, from_minor, minimum_minor
+from gateway_payments.x402_settings import X402Settings, x402_mistakes
 
 OFFERS: Final = ("stripe_checkout", "credits", "metered", "x402")
 _WITH_STRIPE: Final = ("stripe_checkout", "credits", "metered")
@@ -45,6 +46,7 @@ class PaymentSettings:
     packs_minor: tuple[int, ...] | None = None  # CREDIT_PACKS_CENTS; None: 5, 20 and 100 runs
     token_ttl_minutes: int = 30  # CHECKOUT_TOKEN_TTL_MINUTES
     stripe: StripeSettings | None = None
+    x402: X402Settings | None = None
 
     @property
     def packs(self) -> tuple[int, ...]:
@@ -66,7 +68,12 @@ def mistakes(settings: PaymentSettings) -> list[str]:
 
     Names the environment variables, since that is where an operator corrects them.
     """
-    return [*_offer_mistakes(settings), *_price_mistakes(settings), *_stripe_mistakes(settings)]
+    return [
+        *_offer_mistakes(settings),
+        *_price_mistakes(settings),
+        *_stripe_mistakes(settings),
+        *(x402_mistakes(settings.x402, settings.currency) if settings.x402 else ()),
+    ]
 
 
 def _offer_mistakes(settings: PaymentSettings) -> list[str]:
@@ -81,6 +88,8 @@ def _offer_mistakes(settings: PaymentSettings) -> list[str]:
         for offer in ("stripe_checkout", "metered")
         if offer in settings.offers and settings.stripe is None
     ]
+    if "x402" in settings.offers and settings.x402 is None:
+        found.append("PAYMENT_OFFERS: x402 needs X402_PAY_TO and X402_NETWORK")
     if settings.offers and len(settings.secret) < _SECRET_BYTES:
         found.append(f"GATEWAY_SECRET: at least {_SECRET_BYTES} bytes are needed")
     if settings.token_ttl_minutes < 1:

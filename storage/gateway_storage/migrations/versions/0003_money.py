@@ -67,9 +67,11 @@ def _payments() -> None:
     with op.batch_alter_table("payments") as table:
         table.add_column(sa.Column("key_id", sa.String(), nullable=True))
         table.add_column(sa.Column("details", sa.JSON(), nullable=True))
+        table.add_column(sa.Column("ask_at", UtcDateTime(), nullable=True))
         table.create_foreign_key("fk_payments_key_id_api_keys", "api_keys", ["key_id"], ["id"])
         table.drop_constraint("ck_payments_state", type_="check")
         table.create_check_constraint("ck_payments_state", _PAYMENT_STATES)
+    op.create_index("ix_payments_state_ask_at", "payments", ["state", "ask_at"], unique=False)
 
 
 def _entitlements() -> None:
