@@ -7,7 +7,9 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_tools.errors import Failure, problem
+from gateway_payments.proof import Proof
+from gateway_server.x402_headers import receipt_headers, required_headers
+from gateway_tools.errors import Problem, problem
 
 
 class Unbroken:
@@ -33,10 +35,11 @@ class Unbroken:
             await respond(error)(scope, receive, send)
 
 
-def respond(error: Exception) -> JSONResponse:
-    """The answer for `error`."""
-    body, failure = document(error)
-    headers = {}
+def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
+    """The answer for `error`; `proof`: the payment that came with the request."""
+    body, told = document(error)
+    failure = told.failure
+    headers = {**required_headers(told.x402), **receipt_headers(proof)}
     if failure.retry_after_s is not None:
         headers["Retry-After"] = str(failure.retry_after_s)
     if failure.status == 401:  # noqa: PLR2004
@@ -46,8 +49,8 @@ def respond(error: Exception) -> JSONResponse:
     )
 
 
-def document(error: BaseException) -> tuple[dict[str, Any], Failure]:
-    """The problem as RFC 9457 has it, and the failure behind it."""
+def document(error: BaseException) -> tuple[dict[str, Any], Problem]:
+    """The problem as RFC 9457 has it, and as our own words."""
     told = problem(error)
     failure = told.failure
     return {
@@ -56,4 +59,4 @@ def document(error: BaseException) -> tuple[dict[str, Any], Failure]:
         "status": failure.status,
         "detail": told.message,
         **told.body,
-    }, failure
+    }, told

@@ -63,6 +63,7 @@ def _start_simulations(gateway: Gateway) -> None:
 def close(gateway: Gateway) -> None:
     """End the simulations and give the database back."""
     gateway.simulator.close()
+    gateway.payments.close()
     gateway.database.close()
 
 

@@ -94,6 +94,26 @@ class Settings(BaseSettings):
     stripe_metered_price_id: Text = Field(
         default=None, description="Stripe's metered price, which linking an account subscribes to"
     )
+    x402_pay_to: Text = Field(default=None, description="Address that gets x402's payments")
+    x402_network: Text = Field(default=None, description="Their chain: eip155:8453 is Base")
+    x402_asset: Text = Field(
+        default=None,
+        description="Dollar token of 6 decimals with EIP-3009; default: USDC on Base",
+    )
+    x402_asset_name: Text = Field(default=None, description="Another token's EIP-712 name")
+    x402_asset_version: Text = Field(default=None, description="Another token's EIP-712 version")
+    x402_facilitator_url: Text = Field(
+        default=None, description="Service that settles; default: the gateway does"
+    )
+    x402_rpc_url: Secret = Field(
+        default=None, description="The chain's node: the only witness after a crash; set it"
+    )
+    x402_private_key: Secret = Field(
+        default=None, description="Pays for the gas where the gateway settles itself"
+    )
+    x402_confirmations: int = Field(
+        default=1, ge=1, description="Blocks until a payment counts as final"
+    )
     payment_offers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
         default=None,
         description="stripe_checkout, credits, metered, x402; empty = everything is free",
