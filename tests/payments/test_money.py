@@ -12,13 +12,16 @@ from payments.world import stripe_settings
 
 from gateway_payments.money import Money, from_minor
 from gateway_payments.pricing import price_list
-from gateway_payments.settings import OFFERS, PaymentSettings, mistakes, offers_of
+from gateway_payments.settings import PaymentSettings, mistakes, offers_of
 
 SECRET = b"0" * 32
 
 
 def settings(
-    offers: tuple[str, ...] = OFFERS, *, price: int = 100, currency: str = "usd"
+    offers: tuple[str, ...] = ("stripe_checkout", "credits", "metered"),
+    *,
+    price: int = 100,
+    currency: str = "usd",
 ) -> PaymentSettings:
     stripe = stripe_settings("http://stripe")
     return PaymentSettings(SECRET, offers, price, currency, stripe=stripe)
