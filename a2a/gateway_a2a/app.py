@@ -15,7 +15,10 @@ from a2a.server.routes import (
 from a2a.server.routes.common import DefaultServerCallContextBuilder
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Router
+from starlette.types import ASGIApp
 
+from gateway_a2a import x402
+from gateway_a2a.activation import Activated
 from gateway_a2a.card import REST_PATH, RPC_PATH, agent_card
 from gateway_a2a.executor import Executor
 from gateway_a2a.tasks import BoundedTasks
@@ -36,10 +39,14 @@ class CallerContextBuilder(DefaultServerCallContextBuilder):
 
 
 def a2a_app(
-    base_url: str, version: str, context_for: Callable[[Mapping[str, Any]], Context]
-) -> Router:
+    base_url: str,
+    version: str,
+    context_for: Callable[[Mapping[str, Any]], Context],
+    *,
+    takes_x402: bool,
+) -> ASGIApp:
     """Routes under /a2a and the card's well-known path; tasks live in this process."""
-    card = agent_card(base_url, version)
+    card = agent_card(base_url, version, [x402.extension()] if takes_x402 else [])
     handler = DefaultRequestHandler(
         agent_executor=Executor(context_for),
         task_store=BoundedTasks(),
@@ -55,4 +62,5 @@ def a2a_app(
     rest = create_rest_routes(handler, path_prefix=REST_PATH, context_builder=builder)
     # the SDK adds a mount of any first path segment as a tenant's, whatever the prefix
     routes += [route for route in rest if not isinstance(route, Mount)]
-    return Router(routes)
+    router = Router(routes)
+    return Activated(router, x402.URI) if takes_x402 else router

@@ -11,6 +11,7 @@ from typing import Any
 from a2a.types.a2a_pb2 import Message, Part, Role, Task
 from google.protobuf.json_format import MessageToDict
 
+from gateway_a2a.numbers import integral
 from gateway_tools.exceptions import NotUnderstoodError
 
 
@@ -22,17 +23,21 @@ class Call:
     arguments: dict[str, Any]
 
 
-def call_of(message: Message, task: Task | None) -> Call:
+def call_of(message: Message, task: Task | None, *, paying: bool = False) -> Call:
     """The call that a message makes.
 
     A message to a task that waits for input may hold only what is to be added to the arguments, a
-    payment token for instance.
+    payment token for instance. One that is `paying` may say so in plain words beside its payment.
 
     Raises:
         NotUnderstoodError: the message is no call, nor does it continue one.
 
     """
-    parts = [_object(part) for part in message.parts if part.WhichOneof("content") != "raw"]
+    parts = [
+        _object(part)
+        for part in message.parts
+        if part.WhichOneof("content") != "raw" and not (paying and task and _is_prose(part))
+    ]
     given: dict[str, Any] = {}
     for part in parts:
         given |= part
@@ -75,7 +80,7 @@ def _first_call(task: Task | None) -> Call | None:
 def _object(part: Part) -> dict[str, Any]:
     match part.WhichOneof("content"):
         case "data":
-            value = _integral(MessageToDict(part.data))
+            value = integral(MessageToDict(part.data))
         case "text":
             value = _parsed(part.text)
         case _:
@@ -85,23 +90,15 @@ def _object(part: Part) -> dict[str, Any]:
     return value
 
 
+def _is_prose(part: Part) -> bool:
+    return part.WhichOneof("content") == "text" and not part.text.lstrip().startswith("{")
+
+
 def _parsed(text: str) -> Any:  # noqa: ANN401  any JSON
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise NotUnderstoodError from None
-
-
-def _integral(value: Any) -> Any:  # noqa: ANN401  any JSON
-    """Protobuf turns every number into a double: 2 came as 2.0."""
-    match value:
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        case dict():
-            return {key: _integral(item) for key, item in value.items()}
-        case list():
-            return [_integral(item) for item in value]
-    return value
 
 
 def _with_file(call: Call, parts: Iterable[Part]) -> Call:

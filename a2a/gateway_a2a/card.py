@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from a2a.types.a2a_pb2 import (
     AgentCapabilities,
     AgentCard,
+    AgentExtension,
     AgentInterface,
     AgentSkill,
     HTTPAuthSecurityScheme,
@@ -25,7 +27,7 @@ _FMU: Final = "application/octet-stream"
 _EXAMPLE: Final = "Example: "
 
 
-def agent_card(base_url: str, version: str) -> AgentCard:
+def agent_card(base_url: str, version: str, extensions: Sequence[AgentExtension]) -> AgentCard:
     """What another agent learns of this gateway before it calls; `base_url` without a slash."""
     return AgentCard(
         name="FMU Gateway",
@@ -39,7 +41,9 @@ def agent_card(base_url: str, version: str) -> AgentCard:
                 url=f"{base_url}{REST_PATH}", protocol_binding="HTTP+JSON", protocol_version="1.0"
             ),
         ],
-        capabilities=AgentCapabilities(streaming=True, push_notifications=False),
+        capabilities=AgentCapabilities(
+            streaming=True, push_notifications=False, extensions=extensions
+        ),
         security_schemes={
             "api_key": SecurityScheme(
                 http_auth_security_scheme=HTTPAuthSecurityScheme(

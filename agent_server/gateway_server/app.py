@@ -28,6 +28,7 @@ from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
 from gateway_simulation.pool import MOST_WAITING
+from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
@@ -96,7 +97,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate"],
+            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
     return Guarded(LimitedBodies(app, web.upload_bytes))
 
@@ -110,12 +111,17 @@ def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
     from gateway_a2a.app import a2a_app  # noqa: PLC0415  see Later
 
-    app = a2a_app(base_url, gateway.version, lambda state: Context(gateway, state["caller"], door))
+    app = a2a_app(
+        base_url,
+        gateway.version,
+        lambda state: Context(gateway, state["caller"], door),
+        takes_x402="x402" in gateway.payments.offers_enabled,
+    )
     return Opened(app, nullcontext())
 
 
-async def _problem(_: Request, error: Exception) -> Response:
-    return respond(error)
+async def _problem(request: Request, error: Exception) -> Response:
+    return respond(error, getattr(request.state, "proof", None))
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from gateway_library.store import ModelStore
 from gateway_library.tickets import Tickets
 from gateway_payments.service import Payments
 from gateway_payments.settings import PaymentSettings, StripeSettings, mistakes, offers_of
+from gateway_payments.x402_settings import X402Settings, asset_of
 from gateway_runs.results import ResultStore
 from gateway_server.pages import CANCEL_PATH, SUCCESS_PATH
 from gateway_server.settings import (
@@ -113,16 +114,24 @@ def catalogue(cache: Path) -> Catalogue:
 
 
 def _payment_settings(settings: Settings, address: Address) -> PaymentSettings:
-    offers = settings.payment_offers
+    given = settings.payment_offers
+    offers = offers_of(
+        None if given is None else ",".join(given), stripe_enabled=settings.stripe_enabled
+    )
     payment = PaymentSettings(
         secret=secret(settings),
-        offers=offers_of(
-            None if offers is None else ",".join(offers), stripe_enabled=settings.stripe_enabled
-        ),
+        offers=offers,
         price_minor=settings.stripe_simulation_price_cents,
+        credits_price_minor=settings.credits_price_cents,
+        metered_price_minor=settings.metered_price_cents,
+        x402_price_minor=settings.x402_price_cents,
+        million_units_price_minor=settings.work_units_price_cents,
+        free_runs_per_day=settings.free_runs_per_day,
+        packs_minor=settings.credit_packs_cents,
         currency=settings.stripe_simulation_currency.lower(),
         token_ttl_minutes=settings.checkout_token_ttl_minutes,
         stripe=_stripe_settings(settings, address) if settings.stripe_enabled else None,
+        x402=_x402_settings(settings, address) if "x402" in offers else None,
     )
     wrong = mistakes(payment)
     if wrong:
@@ -138,4 +147,25 @@ def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
         success_url=settings.stripe_success_url or f"{address.base_url}{SUCCESS_PATH}",
         cancel_url=settings.stripe_cancel_url or f"{address.base_url}{CANCEL_PATH}",
         api_base=settings.stripe_api_base,
+        meter_event_name=settings.stripe_meter_event_name,
+        metered_price_id=settings.stripe_metered_price_id,
+    )
+
+
+def _x402_settings(settings: Settings, address: Address) -> X402Settings:
+    rpc, key, network = settings.x402_rpc_url, settings.x402_private_key, settings.x402_network
+    return X402Settings(
+        pay_to=settings.x402_pay_to or "",
+        network=network or "",
+        asset=asset_of(
+            network or "",
+            settings.x402_asset,
+            settings.x402_asset_name,
+            settings.x402_asset_version,
+        ),
+        resource_url=f"{address.base_url}/simulate",
+        facilitator_url=settings.x402_facilitator_url,
+        rpc_url=rpc.get_secret_value() if rpc else None,
+        private_key=key.get_secret_value() if key else None,
+        confirmations=settings.x402_confirmations,
     )

@@ -28,7 +28,10 @@ def examine(settings: Settings) -> bool:
         _tell("settings", f"database {without_password(database_url(settings))}", passed=True)
         _tell("library", f"{len(gateway.catalogue.cards)} FMUs built", passed=True)
         _tell("payments", ", ".join(gateway.payments.offers_enabled) or "free", passed=True)
-        return _complete() and _simulates(gateway) and _compiles(gateway)
+        lacking = gateway.payments.shortcomings()
+        for sentence in lacking:
+            _tell("payments", sentence, passed=False)
+        return _complete() and _simulates(gateway) and _compiles(gateway) and not lacking
     finally:
         close(gateway)
 

@@ -11,22 +11,26 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from gateway_payments.proof import Proof
 from gateway_server.problems import document
 from gateway_tools.context import Gateway
 
 _INTERVAL_S: Final = 0.5
 
 
-def streamed(work: Coroutine[Any, Any, BaseModel], gateway: Gateway) -> EventSourceResponse:
+def streamed(
+    work: Coroutine[Any, Any, BaseModel], gateway: Gateway, proof: Proof | None
+) -> EventSourceResponse:
     """Stream `progress` events until `work` ends, then one `result` or `error` event.
 
-    A client that goes away doesn't stop the run.
+    Before that one, a `payment` event tells what has become of the request's payment: the headers
+    are long gone. A client that goes away doesn't stop the run.
     """
-    return EventSourceResponse(_events(asyncio.ensure_future(work), gateway.timeout_s))
+    return EventSourceResponse(_events(asyncio.ensure_future(work), gateway.timeout_s, proof))
 
 
 async def _events(
-    task: asyncio.Future[BaseModel], timeout_s: float
+    task: asyncio.Future[BaseModel], timeout_s: float, proof: Proof | None
 ) -> AsyncIterator[ServerSentEvent]:
     started = time.monotonic()
     yield _progress(0.0, timeout_s)
@@ -35,6 +39,8 @@ async def _events(
         if not task.done():
             yield _progress(time.monotonic() - started, timeout_s)
     error = task.exception()
+    if proof and proof.receipt:
+        yield ServerSentEvent(json.dumps(proof.receipt), event="payment")
     if error is None:
         yield ServerSentEvent(task.result().model_dump_json(), event="result")
     else:

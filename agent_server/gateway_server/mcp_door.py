@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import mcp_types as types
@@ -14,6 +15,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from gateway_payments.proof import Proof
 from gateway_server.links import result_uri
 from gateway_tools.context import Context
 from gateway_tools.errors import problem
@@ -22,6 +24,8 @@ from gateway_tools.registry import INSTRUCTIONS, TOOLS, tool_named
 from gateway_tools.tool import File, Tool
 
 _RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg)")
+_PAYMENT: Final = "x402/payment"
+_RECEIPT: Final = "x402/payment-response"
 _TEMPLATE: Final = result_uri("{result_id}", "{format}")
 
 Request = ServerRequestContext[Any, Any]
@@ -36,9 +40,8 @@ def mcp_server(version: str, context_of: Callable[[Request], Context]) -> Server
         return types.ListToolsResult(tools=[_published(tool) for tool in TOOLS.values()])
 
     async def call_tool(ctx: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await to_thread.run_sync(
-            _called, context_of(ctx), params.name, dict(params.arguments or {})
-        )
+        paying = replace(context_of(ctx), proof=_proof(params))
+        return await to_thread.run_sync(_called, paying, params.name, dict(params.arguments or {}))
 
     async def list_templates(
         _: Request, __: types.PaginatedRequestParams | None
@@ -96,10 +99,24 @@ def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.Cal
     try:
         answer = tool_named(name).call(context, arguments)
     except Exception as error:  # noqa: BLE001  every failure is told to the model
-        return _told(problem(error).body, is_error=True)
+        return _receipted(_told(problem(error).body, is_error=True), context.proof)
     result = _told(answer.output.model_dump(mode="json"), is_error=False)
     if answer.file is not None:
         result.content.append(_block(answer.file))
+    return _receipted(result, context.proof)
+
+
+def _proof(params: types.CallToolRequestParams) -> Proof | None:
+    """The x402 payment that came along; one that is no object is refused where it is read."""
+    payment = (params.meta or {}).get(_PAYMENT)
+    if payment is None:
+        return None
+    return Proof(payment if isinstance(payment, dict) else {})
+
+
+def _receipted(result: types.CallToolResult, proof: Proof | None) -> types.CallToolResult:
+    if proof and proof.receipt:
+        result.meta = {_RECEIPT: proof.receipt}
     return result
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway_payments.proof import Proof
+from gateway_server.x402_headers import receipt_headers, required_headers
 from gateway_tools.errors import Problem, problem
 
 
@@ -33,10 +35,10 @@ class Unbroken:
             await respond(error)(scope, receive, send)
 
 
-def respond(error: Exception) -> JSONResponse:
-    """The answer for `error`."""
+def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
+    """The answer for `error`; `proof`: the payment that came with the request."""
     body, told = document(error)
-    headers = {}
+    headers = {**required_headers(told.x402), **receipt_headers(proof)}
     if told.retry_after_s is not None:
         headers["Retry-After"] = str(told.retry_after_s)
     if told.failure.status == 401:  # noqa: PLR2004

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway_server.auth import authenticate
 from gateway_server.bodies import body_docs, query_docs, read_body
+from gateway_server.x402_headers import proof_in, receipt_headers
 from gateway_tools import account, describe_model, models, upload_fmu
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.exceptions import OneSourceError, TooLargeError
@@ -35,7 +36,7 @@ class Rest:
 
     async def call(self, request: Request, use_case: Callable[[Context], Any]) -> Any:  # noqa: ANN401
         """Do it for the caller, in one of the pool's threads."""
-        context = Context(self.gateway, request.state.caller, self.door)
+        context = Context(self.gateway, request.state.caller, self.door, request.state.proof)
         return await to_thread.run_sync(use_case, context)
 
     async def answer(self, request: Request, name: str, arguments: dict[str, Any]) -> Answered:
@@ -55,6 +56,7 @@ def rest_router(rest: Rest) -> APIRouter:
     async def authenticated(request: Request) -> None:
         caller = await to_thread.run_sync(authenticate, rest.gateway, request.headers)
         request.state.caller = caller
+        request.state.proof = proof_in(request.headers)
 
     router = APIRouter(dependencies=[Depends(authenticated)])
     for add in (_library_routes, _money_routes, _run_routes, _account_routes):
@@ -117,12 +119,13 @@ def _money_routes(router: APIRouter, rest: Rest) -> None:
     async def pay(request: Request) -> Response:
         """Pay a quote, or ask how a payment stands: 200 paid, 202 pending, 410 expired."""
         arguments = await read_body(request)
-        return _payment(await rest.tool(request, "pay", arguments))
+        return _payment(request, await rest.tool(request, "pay", arguments))
 
     @router.get("/payments/checkout/{session_id}")
     async def claim(request: Request, session_id: str) -> Response:
         """How a Checkout session stands; with the payment token once it is paid."""
-        return _payment(await rest.tool(request, "pay", {"session_id": session_id}))
+        status = await rest.tool(request, "pay", {"session_id": session_id})
+        return _payment(request, status)
 
 
 def _run_routes(router: APIRouter, rest: Rest) -> None:
@@ -133,8 +136,11 @@ def _run_routes(router: APIRouter, rest: Rest) -> None:
         if "text/event-stream" in request.headers.get("accept", ""):
             from gateway_server.events import streamed  # noqa: PLC0415  few ask for it
 
-            return streamed(rest.tool(request, "simulate", arguments), rest.gateway)
-        return answered(await rest.tool(request, "simulate", arguments))
+            work = rest.tool(request, "simulate", arguments)
+            return streamed(work, rest.gateway, request.state.proof)
+        answer = answered(await rest.tool(request, "simulate", arguments))
+        answer.headers.update(receipt_headers(request.state.proof))
+        return answer
 
     @router.get("/results/{result_id}", **query_docs("get_result"))
     async def result(request: Request, result_id: str) -> Response:
@@ -195,9 +201,9 @@ def uploaded(stored: BaseModel) -> Response:
     return answered(stored, status=201 if stored.id and not stored.already_known else 200)
 
 
-def _payment(status: BaseModel) -> Response:
-    plain = status.model_dump(mode="json")
-    return JSONResponse(plain, status_code=_PAY_STATUS[plain["status"]])
+def _payment(request: Request, status: BaseModel) -> Response:
+    plain, receipt = status.model_dump(mode="json"), receipt_headers(request.state.proof)
+    return JSONResponse(plain, status_code=_PAY_STATUS[plain["status"]], headers=receipt)
 
 
 async def _file(request: Request) -> bytes:

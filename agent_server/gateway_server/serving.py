@@ -58,6 +58,7 @@ def _fail_closed(gateway: Gateway) -> None:
 def close(gateway: Gateway) -> None:
     """End the simulations and give the database back."""
     gateway.simulator.close()
+    gateway.payments.close()
     gateway.database.close()
 
 

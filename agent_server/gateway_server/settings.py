@@ -77,8 +77,50 @@ class Settings(BaseSettings):
     stripe_success_url: Text = None
     stripe_cancel_url: Text = None
     checkout_token_ttl_minutes: int = Field(default=30, ge=1, description="Life of a token")
+    credits_price_cents: int | None = Field(
+        default=None, ge=1, description="A run paid by credits; default: as by card"
+    )
+    metered_price_cents: int = Field(default=1, ge=1, description="What the meter counts as one")
+    x402_price_cents: int = Field(default=1, ge=1, description="A run paid by x402")
+    work_units_price_cents: int = Field(
+        default=0, ge=0, description="A million units of work, beside the price of a run"
+    )
+    free_runs_per_day: int = Field(default=0, ge=0, description="Free runs of each account a day")
+    credit_packs_cents: Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_words)] = (
+        Field(
+            default=None,
+            description="Amounts of credits that can be bought; default: 5,20,100 runs",
+        )
+    )
+    stripe_meter_event_name: str = Field(
+        default="fmu_gateway_runs", description="Stripe's meter for metered runs"
+    )
+    stripe_metered_price_id: Text = Field(
+        default=None, description="Stripe's metered price, which linking an account subscribes to"
+    )
+    x402_pay_to: Text = Field(default=None, description="Address that gets x402's payments")
+    x402_network: Text = Field(default=None, description="Their chain: eip155:8453 is Base")
+    x402_asset: Text = Field(
+        default=None,
+        description="Dollar token of 6 decimals with EIP-3009; default: USDC on Base",
+    )
+    x402_asset_name: Text = Field(default=None, description="Another token's EIP-712 name")
+    x402_asset_version: Text = Field(default=None, description="Another token's EIP-712 version")
+    x402_facilitator_url: Text = Field(
+        default=None, description="Service that settles; default: the gateway does"
+    )
+    x402_rpc_url: Secret = Field(
+        default=None, description="The chain's node: the only witness after a crash; set it"
+    )
+    x402_private_key: Secret = Field(
+        default=None, description="Pays for the gas where the gateway settles itself"
+    )
+    x402_confirmations: int = Field(
+        default=1, ge=1, description="Blocks until a payment counts as final"
+    )
     payment_offers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
-        default=None, description="stripe_checkout, credits; empty = everything is free"
+        default=None,
+        description="stripe_checkout, credits, metered, x402; empty = everything is free",
     )
 
     fmu_gateway_key: Secret = Field(default=None, description="Account of `fmu-gateway mcp`")
@@ -174,7 +216,11 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
     lines = []
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        shown = ",".join(value) if isinstance(value, tuple) else str("" if value is None else value)
+        shown = (
+            ",".join(map(str, value))
+            if isinstance(value, tuple)
+            else str("" if value is None else value)
+        )
         source = "environment" if name in given else "default"
         lines.append((name.upper(), without_password(shown), source))
     return lines

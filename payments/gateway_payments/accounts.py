@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, ForeignKey, bindparam, insert, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, UnknownKeyError
@@ -28,9 +36,13 @@ class AccountRow(Base):
     """Whoever pays. Everything bought belongs to the account, not to a key."""
 
     __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("auto_pay IN ('credits', 'metered')", name="auto_pay"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
+    auto_pay: Mapped[str | None]  # the offer by which runs are paid without asking
+    stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
+    linked_at: Mapped[datetime | None]  # since when that customer's meter may be used
 
 
 class ApiKeyRow(Base):
@@ -49,6 +61,22 @@ class ApiKeyRow(Base):
 _OWNER: Final = select(ApiKeyRow.account_id, ApiKeyRow.id, ApiKeyRow.revoked_at).where(
     ApiKeyRow.sha256 == bindparam("sha256")
 )  # built once: building a statement takes longer than running it
+
+_PAYING: Final = select(
+    AccountRow.auto_pay, AccountRow.stripe_customer_id, AccountRow.linked_at
+).where(AccountRow.id == bindparam("account_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How an account pays. `auto_pay`: credits, metered, or None: it is asked each time.
+
+    `linked`: whether its Stripe customer has agreed to be charged by the meter.
+    """
+
+    auto_pay: str | None
+    stripe_customer_id: str | None
+    linked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +124,19 @@ def require_account(db: Connection, account_id: str) -> None:
     named = select(AccountRow.id).where(AccountRow.id == account_id)
     if not is_plausible(account_id) or db.execute(named).first() is None:
         raise UnknownAccountError(account_id)
+
+
+def paying(db: Connection, account_id: str) -> Paying:
+    """How the account pays. Raises UnknownAccountError."""
+    row = db.execute(_PAYING, {"account_id": account_id}).first()
+    if row is None:
+        raise UnknownAccountError(account_id)
+    return Paying(row.auto_pay, row.stripe_customer_id, row.linked_at is not None)
+
+
+def set_auto_pay(db: Connection, account_id: str, offer: str | None) -> None:
+    """Let runs be paid by `offer` (credits, metered) without asking; None: ask each time."""
+    db.execute(update(AccountRow).where(AccountRow.id == account_id).values(auto_pay=offer))
 
 
 def add_key(db: Connection, account_id: str, label: str, now: datetime) -> NewKey:

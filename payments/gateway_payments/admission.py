@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import entitlements
-from gateway_payments.accounts import Caller
+from gateway_payments import entitlements, outbox, payments, quota
+from gateway_payments.accounts import Caller, paying
 from gateway_payments.entitlements import MAX_FAULTS, Entitlement
 from gateway_payments.exceptions import (
     PaymentInUseError,
+    PaymentReturnedError,
     PaymentTokenExpiredError,
     PaymentTokenInvalidError,
     PaymentTokenSpentError,
@@ -22,13 +24,17 @@ from gateway_payments.exceptions import (
     QuoteExpiredError,
     RequestExhaustedError,
 )
-from gateway_payments.ledger import Transfer, post
+from gateway_payments.ledger import Transfer, balance, post
 from gateway_payments.money import Money
-from gateway_payments.pricing import price_list
-from gateway_payments.quotes import Priced, find_quote
+from gateway_payments.pricing import metered_units, price_list
+from gateway_payments.providers.instant import CREDITS, METERED, buy, returns_to
+from gateway_payments.quotes import Priced, find_quote, record_quote
 from gateway_payments.settings import PaymentSettings
+from gateway_payments.settlement import give_back
 from gateway_payments.tokens import entitlement_of
 from gateway_payments.usage import charge_usage, close_usage, count_fault, open_usage
+
+METER: Final = "meter_event"  # a letter of the outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +61,57 @@ class Settled:
     """What a run's end meant for the money: charged, or given back, or (a free run) neither.
 
     `charged`: what the run has cost; a failed run's too, where it used up what was paid for it.
-    `given_back`: what was paid is good for another run. The two exclude each other.
+    `given_back`: what was paid is good for another run, or the money went back, to the book
+    `returned_to`. Charging and giving back exclude each other.
     """
 
     charged: Money | None
     given_back: bool
+    returned_to: str | None = None
 
 
 def admit_free(db: Connection, candidate: Candidate, currency: str) -> Admission:
     """Let a run in that costs nothing; it shows in the usage."""
     _note(db, candidate, None, currency)
     return Admission(candidate.run_id, offer=None, price=None)
+
+
+def admit_by_quota(
+    db: Connection, settings: PaymentSettings, candidate: Candidate
+) -> Admission | None:
+    """Let a run in that costs this account nothing today; None where none of those is left."""
+    account_id, most = candidate.caller.account_id, settings.free_runs_per_day
+    if not quota.take(db, account_id, most, candidate.now):
+        return None
+    return admit_free(db, candidate, settings.currency)
+
+
+def admit_automatically(
+    db: Connection, settings: PaymentSettings, candidate: Candidate
+) -> Admission | None:
+    """Pay as the account chose to be charged without asking; None where it didn't, or can't.
+
+    What it has paid for this very request and not spent goes first. Raises BudgetExceededError,
+    OfferNotAllowedError; where credits are short the account is asked as any other.
+    """
+    caller, now, priced = candidate.caller, candidate.now, candidate.priced
+    chosen = paying(db, caller.account_id)
+    if chosen.auto_pay not in settings.offers or (chosen.auto_pay == METERED and not chosen.linked):
+        return None
+    kind = chosen.auto_pay
+    sha256 = priced.request_sha256
+    unspent = entitlements.unspent_for(db, caller.account_id, priced.request, sha256)
+    if unspent is not None and unspent.state == "issued":
+        return admit_by_quote(db, settings, candidate, unspent.quote_id)
+    price = price_list(settings, priced.work_units)
+    if kind == CREDITS and _short_of(db, caller.account_id, price.prices[kind]):
+        return None
+    quote = record_quote(db, caller.account_id, priced, price, now)
+    payment = buy(db, quote, caller, kind, now)
+    back, run_id = returns_to(kind, unasked=True), candidate.run_id
+    entitlements.issue(db, payment, now, now + _lifetime(settings), back, run_id=run_id)
+    _note(db, candidate, kind, payment.money.currency)
+    return Admission(run_id, kind, payment.money)
 
 
 def admit_by_token(
@@ -95,7 +141,7 @@ def admit_by_quote(
     quote = find_quote(db, candidate.caller.account_id, quote_id)
     bought = entitlements.of_quote(db, quote.id)
     if not bought:
-        if quote.expires_at <= now:
+        if quote.expires_at <= now and not _is_being_paid(db, quote.id):
             raise QuoteExpiredError(quote.id, quote.expires_at)
         return None
     entitlement = bought[0]
@@ -104,14 +150,17 @@ def admit_by_quote(
     return _reserve(db, candidate, entitlement)
 
 
-def capture(db: Connection, run_id: str, now: datetime, duration_ms: float) -> Settled | None:
+def capture(
+    db: Connection, settings: PaymentSettings, run_id: str, now: datetime, duration_ms: float
+) -> Settled | None:
     """The run was delivered: what was reserved is earned. None if it was settled before."""
-    usage = close_usage(db, run_id, "delivered", duration_ms)
+    spent = entitlements.capture(db, run_id)
+    usage = close_usage(db, run_id, "delivered", duration_ms, spent.money if spent else None)
     if usage is None:
         return None
     if usage.offer is None:
         return Settled(charged=None, given_back=False)
-    return _earn(db, f"capture:{run_id}", run_id, entitlements.capture(db, run_id), now)
+    return _earn(db, settings, "capture", run_id, spent, now)
 
 
 def release(  # noqa: PLR0913
@@ -126,17 +175,26 @@ def release(  # noqa: PLR0913
     """The run failed: what was reserved goes back afresh. None if it was settled before.
 
     Every MAX_FAULTS-th failure through the model's own fault (or a timeout) keeps the money: then
-    `charged` is the price, as the usage shows it, and nothing is given back.
+    `charged` is the price, as the usage shows it, and nothing is given back. Where it was agreed
+    that the money returns when a run fails, it goes back instead of the right.
     """
     usage = close_usage(db, run_id, "failed", duration_ms)
     if usage is None:
         return None
     if usage.offer is None:
+        if not models_fault:
+            quota.give_back(db, usage.account_id, usage.created_at)
         return Settled(charged=None, given_back=False)
     if models_fault and not count_fault(db, usage.account_id, usage.request_sha256) % MAX_FAULTS:
-        exhausted = entitlements.exhaust(db, run_id)
-        return _earn(db, f"exhaust:{run_id}", run_id, exhausted, now)
-    _require_held(entitlements.release(db, run_id, now + _lifetime(settings)), run_id)
+        exhausted = _require_held(entitlements.exhaust(db, run_id), run_id)
+        charge_usage(db, run_id, exhausted.money, "exhausted")
+        return _earn(db, settings, "exhaust", run_id, exhausted, now)
+    if entitlements.returns(db, run_id):
+        held = _require_held(entitlements.give_up(db, run_id), run_id)
+        give_back(db, held, now)
+        return Settled(charged=None, given_back=True, returned_to=held.returns_to)
+    until, ours = now + _lifetime(settings), not models_fault
+    _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)
     return Settled(charged=None, given_back=True)
 
 
@@ -159,6 +217,8 @@ def require_usable(entitlement: Entitlement, now: datetime) -> None:
         raise PaymentInUseError(entitlement.quote_id, entitlement.run_id)
     if entitlement.state == "captured":
         raise PaymentTokenSpentError(entitlement.quote_id)
+    if entitlement.state == "returned":
+        raise PaymentReturnedError(entitlement.quote_id)
     if entitlement.expires_at <= now:
         raise PaymentTokenExpiredError(entitlement.quote_id, entitlement.expires_at)
 
@@ -174,10 +234,7 @@ def _require_enough(
     price = listed.prices.get(paid.offer) or next(iter(listed.prices.values()))
     if price.currency != paid.money.currency or price.amount_micros > paid.money.amount_micros:
         raise PaymentTooSmallError(
-            paid_micros=paid.money.amount_micros,
-            paid_currency=paid.money.currency,
-            price_micros=price.amount_micros,
-            price_currency=price.currency,
+            paid.money, price, paid_units=quote.work_units, price_units=priced.work_units
         )
 
 
@@ -197,13 +254,45 @@ def _note(db: Connection, candidate: Candidate, offer: str | None, currency: str
     open_usage(db, caller, priced, run_id=run_id, offer=offer, currency=currency, now=now)
 
 
-def _earn(
-    db: Connection, transfer_id: str, run_id: str, spent: Entitlement | None, now: datetime
+def _earn(  # noqa: PLR0913, PLR0917
+    db: Connection,
+    settings: PaymentSettings,
+    how: str,
+    run_id: str,
+    spent: Entitlement | None,
+    now: datetime,
 ) -> Settled:
     held = _require_held(spent, run_id)
-    post(db, Transfer(transfer_id, held.account_id, "deferred", "revenue", held.money), now)
-    charge_usage(db, run_id, held.money, "exhausted" if held.state == "exhausted" else "delivered")
+    if held.offer == METERED:
+        _count_on_meter(db, settings, held, now)
+    name = f"{how}:{run_id}"
+    post(db, Transfer(name, held.account_id, "deferred", "revenue", held.money), now)
     return Settled(charged=held.money, given_back=False)
+
+
+def _count_on_meter(
+    db: Connection, settings: PaymentSettings, held: Entitlement, now: datetime
+) -> None:
+    """Have Stripe's meter count the run, once: the letter is named after the run.
+
+    Its customer is looked up now: whoever is linked when the run is delivered pays for it.
+    """
+    customer = paying(db, held.account_id).stripe_customer_id
+    counted = {
+        "customer": customer,
+        "value": metered_units(settings, held.money),
+        "timestamp": int(now.timestamp()),
+    }
+    outbox.put(db, f"meter:{held.run_id}", METER, counted, now)
+
+
+def _short_of(db: Connection, account_id: str, price: Money) -> bool:
+    return balance(db, account_id, "credits", price.currency) < price.amount_micros
+
+
+def _is_being_paid(db: Connection, quote_id: str) -> bool:
+    """Whether a payment begun in time may still come true."""
+    return any(payment.state in payments.WAITING for payment in payments.of_quote(db, quote_id))
 
 
 def _require_held(entitlement: Entitlement | None, run_id: str) -> Entitlement:

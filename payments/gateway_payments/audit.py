@@ -17,26 +17,29 @@ _RULES: Final[dict[str, TextClause]] = {
         """,
         "only the world outside is below zero": """
             SELECT id FROM ledger_accounts
-            WHERE balance_micros < 0 AND role NOT IN ('stripe', 'grants')
+            WHERE balance_micros < 0
+                AND role NOT IN ('stripe', 'x402', 'metered', 'grants', 'refunded')
         """,
         "what a payment brought in is on the ledger": """
             SELECT p.id FROM payments p LEFT JOIN transfers t ON t.id = 'pay:' || p.id
-            WHERE p.state = 'paid' AND (t.id IS NULL
+            WHERE p.state IN ('paid', 'disputed', 'refunded') AND (t.id IS NULL
                 OR p.amount_micros <> t.amount_micros OR p.currency <> t.currency)
         """,
         "the ledger knows of no payment that was not made": """
             SELECT t.id FROM transfers t
-            LEFT JOIN payments p ON t.id = 'pay:' || p.id AND p.state = 'paid'
+            LEFT JOIN payments p ON t.id = 'pay:' || p.id
+                AND p.state IN ('paid', 'disputed', 'refunded')
             WHERE t.id LIKE 'pay:%' AND p.id IS NULL
         """,
         "a paid payment has bought one entitlement": """
             SELECT p.id FROM payments p LEFT JOIN entitlements e ON e.payment_id = p.id
-            WHERE p.state = 'paid' AND (e.id IS NULL
-                OR p.amount_micros <> e.amount_micros OR p.account_id <> e.account_id)
+            WHERE p.state IN ('paid', 'disputed', 'refunded') AND p.quote_id IS NOT NULL
+                AND (e.id IS NULL
+                    OR p.amount_micros <> e.amount_micros OR p.account_id <> e.account_id)
         """,
         "an entitlement was paid for": """
             SELECT e.id FROM entitlements e JOIN payments p ON p.id = e.payment_id
-            WHERE p.state <> 'paid'
+            WHERE p.state NOT IN ('paid', 'disputed', 'refunded')
         """,
         "what was spent is earned": """
             SELECT e.id FROM entitlements e
@@ -72,8 +75,33 @@ _RULES: Final[dict[str, TextClause]] = {
             WHERE u.price_micros <> CASE WHEN u.outcome IN ('delivered', 'exhausted')
                 THEN COALESCE(e.amount_micros, 0) ELSE 0 END
         """,
+        "the books of a currency sum to zero": """
+            SELECT currency FROM ledger_accounts GROUP BY currency HAVING SUM(balance_micros) <> 0
+        """,
+        "what a chain paid for names its transaction": """
+            SELECT id FROM payments WHERE provider = 'x402'
+                AND state IN ('paid', 'disputed', 'refunded')
+                AND CAST(details AS TEXT) NOT LIKE '%"transaction": "0x%'
+        """,
+        "money that went back was taken from what it had bought": """
+            SELECT e.id FROM entitlements e LEFT JOIN payments p ON p.id = e.payment_id
+            WHERE e.state = 'returned' AND p.state NOT IN ('refunded', 'disputed')
+        """,
+        "a metered run that was charged is told to Stripe once": """
+            SELECT u.run_id FROM usage u LEFT JOIN outbox o ON o.id = 'meter:' || u.run_id
+            WHERE u.offer = 'metered' AND u.outcome IN ('delivered', 'exhausted') AND o.id IS NULL
+        """,
+        "Stripe's meter is told of charged runs only": """
+            SELECT o.id FROM outbox o LEFT JOIN usage u ON o.id = 'meter:' || u.run_id
+            WHERE o.kind = 'meter_event'
+                AND (u.run_id IS NULL OR u.outcome NOT IN ('delivered', 'exhausted'))
+        """,
+        "no letter to the outside waits for an operator": """
+            SELECT id FROM outbox WHERE state = 'stuck'
+        """,
         "no payment waits for an operator": """
             SELECT id FROM payments WHERE state = 'mismatched'
+                OR (state = 'processing' AND CAST(details AS TEXT) LIKE '%"doubt": "%')
         """,
     }.items()
 }

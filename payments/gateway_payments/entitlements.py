@@ -3,6 +3,8 @@
     issued -> reserved -> captured     the run was delivered
               reserved -> issued       the run failed: the right is given back, afresh
               reserved -> exhausted    it failed through the model's fault, MAX_FAULTS times
+              reserved -> returned     it failed, and the money goes back instead (`returns_to`)
+    issued -> returned                 the money went back: a refund, a dispute
     issued, past its time              unusable until the paid quote or session is claimed again
 
 Each arrow is one conditional UPDATE whose row count decides who made it. The database settles
@@ -24,12 +26,14 @@ from sqlalchemy import (
     Index,
     Row,
     Update,
+    bindparam,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.insertion import insert_once
+from gateway_payments.ledger import Role
 from gateway_payments.money import Money
 from gateway_payments.payments import Payment
 from gateway_payments.quotes import QuoteRow
@@ -39,13 +43,17 @@ MAX_FAULTS: Final = 3  # an FMU that burns its time and fails must not compute f
 
 
 class EntitlementRow(Base):
-    """One right to one run, bought in one payment."""
+    """One right to one run, bought in one payment.
+
+    `returns_to`: the book to which the money goes back when the run fails; None: the right is kept
+    for another try. `our_faults`: how many runs failed in its name through our fault.
+    """
 
     __tablename__ = "entitlements"
     __table_args__ = (
         CheckConstraint("amount_micros > 0", name="amount"),
         CheckConstraint(
-            "state IN ('issued', 'reserved', 'captured', 'exhausted')",
+            "state IN ('issued', 'reserved', 'captured', 'exhausted', 'returned')",
             name="state",
         ),
         CheckConstraint(
@@ -66,6 +74,27 @@ class EntitlementRow(Base):
     run_id: Mapped[str | None] = mapped_column(unique=True)
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    returns_to: Mapped[str | None]
+    our_faults: Mapped[int]
+
+
+# statements of every run are built once: building one takes longer than running it
+_UNSPENT: Final = (
+    select(EntitlementRow.__table__, QuoteRow.request)
+    .where(
+        EntitlementRow.account_id == bindparam("account"),
+        EntitlementRow.state.in_(("issued", "reserved")),
+        QuoteRow.id == EntitlementRow.quote_id,
+        QuoteRow.request_sha256 == bindparam("sha256"),
+    )
+    .order_by(EntitlementRow.state, EntitlementRow.id)  # issued first
+)
+_CAPTURE: Final = (
+    update(EntitlementRow)
+    .where(EntitlementRow.run_id == bindparam("run"), EntitlementRow.state == "reserved")
+    .values(state="captured")
+    .returning(EntitlementRow.__table__)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +110,8 @@ class Entitlement:
     state: str
     run_id: str | None
     expires_at: datetime
+    returns_to: Role | None
+    our_faults: int
 
 
 def id_of(payment: Payment) -> str:
@@ -88,8 +119,19 @@ def id_of(payment: Payment) -> str:
     return payment.id.replace("pay_", "ent_", 1)
 
 
-def issue(db: Connection, payment: Payment, now: datetime, expires_at: datetime) -> None:
-    """Record that `payment` has bought the right to one run. Once for each payment."""
+def issue(  # noqa: PLR0913  what it is, and whose
+    db: Connection,
+    payment: Payment,
+    now: datetime,
+    expires_at: datetime,
+    returns_to: Role | None = None,
+    *,
+    run_id: str | None = None,
+) -> None:
+    """Record that `payment` has bought the right to one run. Once for each payment.
+
+    With `run_id` it is reserved for that run at once.
+    """
     row = {
         "id": id_of(payment),
         "account_id": payment.account_id,
@@ -98,10 +140,12 @@ def issue(db: Connection, payment: Payment, now: datetime, expires_at: datetime)
         "offer": payment.provider,
         "amount_micros": payment.money.amount_micros,
         "currency": payment.money.currency,
-        "state": "issued",
-        "run_id": None,
+        "state": "issued" if run_id is None else "reserved",
+        "run_id": run_id,
         "issued_at": now,
         "expires_at": expires_at,
+        "returns_to": returns_to,
+        "our_faults": 0,
     }
     insert_once(db, EntitlementRow, row)
 
@@ -118,7 +162,7 @@ def of_quote(db: Connection, quote_id: str) -> list[Entitlement]:
     Mostly one; two when a Checkout page was still being paid while credits had paid already.
     """
     found = _entitlements(db, EntitlementRow.quote_id == quote_id)
-    order = ("issued", "reserved", "captured", "exhausted")
+    order = ("issued", "reserved", "captured", "exhausted", "returned")
     return sorted(found, key=lambda e: (order.index(e.state), e.id))
 
 
@@ -129,13 +173,7 @@ def unspent_for(
 
     Whatever its age: claiming it renews it. One query, over the account's unspent ones.
     """
-    query = select(EntitlementRow.__table__, QuoteRow.request).where(
-        EntitlementRow.account_id == account_id,
-        EntitlementRow.state.in_(("issued", "reserved")),
-        QuoteRow.id == EntitlementRow.quote_id,
-        QuoteRow.request_sha256 == request_sha256,
-    )
-    rows = db.execute(query.order_by(EntitlementRow.state, EntitlementRow.id))  # issued first
+    rows = db.execute(_UNSPENT, {"account": account_id, "sha256": request_sha256})
     return next((_entitlement(row) for row in rows if row.request == request), None)
 
 
@@ -165,7 +203,8 @@ def reserve(
 
 def capture(db: Connection, run_id: str) -> Entitlement | None:
     """Spend the entitlement that `run_id` holds; None if it holds none (any more)."""
-    return _settle(db, _held_by(run_id).values(state="captured"))
+    row = db.execute(_CAPTURE, {"run": run_id}).first()
+    return None if row is None else _entitlement(row)
 
 
 def exhaust(db: Connection, run_id: str) -> Entitlement | None:
@@ -173,10 +212,47 @@ def exhaust(db: Connection, run_id: str) -> Entitlement | None:
     return _settle(db, _held_by(run_id).values(state="exhausted"))
 
 
-def release(db: Connection, run_id: str, expires_at: datetime) -> Entitlement | None:
+def release(
+    db: Connection, run_id: str, expires_at: datetime, *, our_fault: bool
+) -> Entitlement | None:
     """Give the entitlement back after a failed run; None if it was settled before."""
-    freed = _held_by(run_id).values(state="issued", run_id=None, expires_at=expires_at)
-    return _settle(db, freed)
+    faults = EntitlementRow.our_faults + our_fault
+    back = {"state": "issued", "run_id": None, "expires_at": expires_at, "our_faults": faults}
+    return _settle(db, _held_by(run_id).values(back))
+
+
+def give_up(db: Connection, run_id: str) -> Entitlement | None:
+    """The run that holds it failed, and its money goes back; None if it was settled before."""
+    return _settle(db, _held_by(run_id).values(state="returned", run_id=None))
+
+
+def withdraw(db: Connection, entitlement_id: str) -> Entitlement | None:
+    """Its money went back and nobody holds it: it buys nothing any more. None where it isn't so."""
+    unused = (EntitlementRow.id == entitlement_id, EntitlementRow.state == "issued")
+    return _settle(db, update(EntitlementRow).where(*unused).values(state="returned"))
+
+
+def restore(db: Connection, entitlement_id: str, expires_at: datetime) -> Entitlement | None:
+    """The money came again after all; None where it hadn't been withdrawn."""
+    gone = (EntitlementRow.id == entitlement_id, EntitlementRow.state == "returned")
+    back = update(EntitlementRow).where(*gone).values(state="issued", expires_at=expires_at)
+    return _settle(db, back)
+
+
+def undelivered(db: Connection, before: datetime, most: int) -> list[str]:
+    """Rights that failed through our fault and that nobody tried again until `before`."""
+    left = (
+        EntitlementRow.state == "issued",
+        EntitlementRow.our_faults > 0,
+        EntitlementRow.expires_at <= before,
+    )
+    return list(db.execute(select(EntitlementRow.id).where(*left).limit(most)).scalars())
+
+
+def returns(db: Connection, run_id: str) -> bool:
+    """Whether the money of what `run_id` holds goes back when it fails."""
+    held = (EntitlementRow.run_id == run_id, EntitlementRow.returns_to.is_not(None))
+    return db.execute(select(EntitlementRow.id).where(*held)).first() is not None
 
 
 def _held_by(run_id: str) -> Update:
@@ -204,4 +280,6 @@ def _entitlement(row: Row[Any]) -> Entitlement:
         state=row.state,
         run_id=row.run_id,
         expires_at=row.expires_at,
+        returns_to=row.returns_to,
+        our_faults=row.our_faults,
     )

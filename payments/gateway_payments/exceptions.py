@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gateway_payments.money import Money
+
 
 class PaymentError(Exception):
     """Root of this package's failures. `details` is what the caller may be told beside the text."""
@@ -151,19 +153,21 @@ class RequestExhaustedError(PaymentError):
 class PaymentTooSmallError(PaymentError):
     """What was paid is less than this run costs. Amounts in millionths of the currency's unit."""
 
-    def __init__(
-        self, *, paid_micros: int, paid_currency: str, price_micros: int, price_currency: str
-    ) -> None:
-        super().__init__(
-            f"this run costs {price_micros / 1e6:g} {price_currency.upper()}, "
-            f"paid were {paid_micros / 1e6:g} {paid_currency.upper()}",
-            paid={"amount_micros": paid_micros, "currency": paid_currency},
-            price={"amount_micros": price_micros, "currency": price_currency},
+    def __init__(self, paid: Money, price: Money, *, paid_units: int, price_units: int) -> None:
+        difference = (
+            f"it takes {price_units} units of work, not {paid_units}"
+            if price_units != paid_units
+            else "prices have changed since"
         )
-        self.paid_micros = paid_micros
-        self.paid_currency = paid_currency
-        self.price_micros = price_micros
-        self.price_currency = price_currency
+        super().__init__(
+            f"this run costs {price}, paid were {paid}: {difference}",
+            paid={"amount_micros": paid.amount_micros, "currency": paid.currency},
+            price={"amount_micros": price.amount_micros, "currency": price.currency},
+            paid_work_units=paid_units,
+            work_units=price_units,
+        )
+        self.paid = paid
+        self.price = price
 
 
 class InsufficientFundsError(PaymentError):
@@ -208,6 +212,96 @@ class InvalidAmountError(PaymentError):
         self.currency = currency
 
 
+class BudgetExceededError(PaymentError):
+    """The key may not spend that much. `limit`: run, day, month, or currency (it has another)."""
+
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        key_id: str,
+        limit: str,
+        currency: str,
+        price: Money,
+        most_micros: int,
+        spent_micros: int,
+        resets_at: datetime | None,
+    ) -> None:
+        super().__init__(
+            _over(limit, currency, price, Money(most_micros, currency), spent_micros),
+            key_id=key_id,
+            limit=limit,
+            limit_micros=most_micros,
+            spent_micros=spent_micros,
+            price_micros=price.amount_micros,
+            currency=currency,
+            resets_at=resets_at and resets_at.isoformat(),
+        )
+        self.limit = limit
+
+
+class OfferNotAllowedError(PaymentError):
+    """The key's budget doesn't allow paying this way."""
+
+    def __init__(self, key_id: str, offer: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"this key may not pay by {offer}", key_id=key_id, offer=offer, allowed=list(allowed)
+        )
+        self.offer = offer
+        self.allowed = allowed
+
+
+class NotLinkedError(PaymentError):
+    """The account has no Stripe customer that agreed to be charged by the meter."""
+
+    def __init__(self) -> None:
+        super().__init__("this account is not linked to a Stripe customer")
+
+
+class PaymentReturnedError(PaymentError):
+    """What was paid went back to where it came from: it pays for nothing any more."""
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__("what was paid has been given back", quote_id=quote_id)
+        self.quote_id = quote_id
+
+
+class LimitedKeyError(PaymentError):
+    """A key with a budget can't change budgets, keys, or how the account pays."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("a key with a budget can't manage its account", key_id=key_id)
+
+
+class PaymentMalformedError(PaymentError):
+    """What came along as a payment is none that can be read. Nothing was charged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the payment can't be read: {reason}", reason=reason)
+        self.reason = reason
+
+
+class PaymentUsedError(PaymentError):
+    """The payment came before, from another account."""
+
+    def __init__(self) -> None:
+        super().__init__("this payment was used by another account")
+
+
+class PaymentPendingError(PaymentError):
+    """A payment for the quote is under way, and nobody knows yet how it ends."""
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__("a payment for this quote is under way", quote_id=quote_id)
+        self.quote_id = quote_id
+
+
+class ChainUnavailableError(PaymentError):
+    """The facilitator or the chain did not answer, or not so that it could be understood."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the payment network could not be reached", reason=reason)
+        self.reason = reason
+
+
 class WebhookSignatureError(PaymentError):
     """The webhook was not signed by Stripe for us, or is too old, or comes from the future."""
 
@@ -237,3 +331,12 @@ class StripeUnavailableError(PaymentError):
     def __init__(self, reason: str) -> None:
         super().__init__("Stripe could not be reached or refused the request", reason=reason)
         self.reason = reason
+
+
+def _over(limit: str, currency: str, price: Money, most: Money, spent_micros: int) -> str:
+    if limit == "currency":
+        return f"this run costs {price}, and this key's budget is in {currency.upper()}"
+    if limit == "run":
+        return f"this run costs {price}, and this key may spend {most} on one"
+    spent = Money(spent_micros, currency)
+    return f"this run costs {price}; this key may spend {most} a {limit}, and has spent {spent}"

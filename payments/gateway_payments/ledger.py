@@ -4,7 +4,10 @@ Chart of accounts, one book for each role, account and currency (no book is shar
 customers, so that paying customers never wait for each other's row):
 
     stripe     money that came in through Stripe          may go below zero: the world outside
+    x402       money that came in on a chain              may go below zero: the world outside
+    metered    what Stripe will invoice                   may go below zero: the world outside
     grants     credits that the operator gave             may go below zero: the world outside
+    refunded   given back though it was spent             may go below zero: the operator's loss
     credits    prepaid by the customer, not yet spent     never below zero
     deferred   paid for runs that are not delivered yet   never below zero
     revenue    earned                                     never below zero
@@ -13,10 +16,11 @@ A transfer takes from one book (debit) and gives the same to another (credit); a
 what it got less what it gave. All balances of a currency sum to zero.
 
     grant      grants -> credits       id grant:<given by the caller>
-    pay        stripe -> deferred      id pay:<payment>     a Checkout session was paid
-               credits -> deferred
+    pay        stripe, x402, credits, metered -> deferred    id pay:<payment>   it is certain
+               stripe -> credits       a pack of credits was paid
     capture    deferred -> revenue     id capture:<run>     the run was delivered
     exhaust    deferred -> revenue     id exhaust:<run>     the model failed too often
+    give_back  deferred -> whence it came, or credits        id give_back:<payment>   not run
 """
 
 from __future__ import annotations
@@ -26,11 +30,14 @@ from datetime import datetime
 from typing import Final, Literal
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Connection,
     ForeignKey,
     ForeignKeyConstraint,
     UniqueConstraint,
+    bindparam,
+    func,
     or_,
     select,
     update,
@@ -48,10 +55,10 @@ from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
 
-Role = Literal["stripe", "grants", "credits", "deferred", "revenue"]
+Role = Literal["stripe", "x402", "metered", "grants", "refunded", "credits", "deferred", "revenue"]
 LARGEST_GRANT_MICROS: Final = 10**15  # a thousand million dollars: a slip, not a grant
 _LONGEST_GRANT_ID: Final = 200
-_OUTSIDE: Final[frozenset[Role]] = frozenset({"stripe", "grants"})
+_OVERDRAWN: Final[frozenset[Role]] = frozenset({"stripe", "x402", "metered", "grants", "refunded"})
 
 
 class LedgerAccountRow(Base):
@@ -96,6 +103,25 @@ class TransferRow(Base):
     created_at: Mapped[datetime]
 
 
+# statements of every run are built once: building one takes longer than running it
+_BOTH: Final = 2
+_AFTER: Final = LedgerAccountRow.balance_micros + bindparam("change", type_=BigInteger)
+_CHANGE: Final = (
+    update(LedgerAccountRow)
+    .where(
+        LedgerAccountRow.id == bindparam("book"),
+        or_(LedgerAccountRow.may_overdraw, _AFTER >= 0),
+    )
+    .values(balance_micros=_AFTER)
+)
+_BALANCE: Final = select(LedgerAccountRow.balance_micros).where(
+    LedgerAccountRow.id == bindparam("book")
+)
+_BETWEEN_OPEN_BOOKS: Final = select(func.count()).where(
+    LedgerAccountRow.id.in_([bindparam("debit"), bindparam("credit")])
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A movement of `money` between two books of one account. `id` says what it is for."""
@@ -118,14 +144,16 @@ def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
     currency = transfer.money.currency
     amount = transfer.money.amount_micros
     debit, credit = (_book_id(transfer, role) for role in (transfer.debit, transfer.credit))
-    _open_books(db, transfer)
     row: dict[str, object] = {
         "debit_id": debit,
         "credit_id": credit,
         "amount_micros": amount,
         "currency": currency,
     }
-    if not insert_once(db, TransferRow, {"id": transfer.id, **row, "created_at": now}):
+    whole = {"id": transfer.id, **row, "created_at": now}
+    if db.execute(_BETWEEN_OPEN_BOOKS, {"debit": debit, "credit": credit}).scalar() != _BOTH:
+        _open_books(db, transfer)
+    if not insert_once(db, TransferRow, whole):
         _require_same(db, transfer.id, row)
         return False
     for book_id, change in sorted([(debit, -amount), (credit, amount)]):  # one order: no deadlock
@@ -135,14 +163,7 @@ def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
 
 def balance(db: Connection, account_id: str, role: Role, currency: str) -> int:
     """What the book holds, in micros; 0 for one that was never used."""
-    return (
-        db.execute(
-            select(LedgerAccountRow.balance_micros).where(
-                LedgerAccountRow.id == f"{role}:{account_id}:{currency}"
-            )
-        ).scalar()
-        or 0
-    )
+    return db.execute(_BALANCE, {"book": f"{role}:{account_id}:{currency}"}).scalar() or 0
 
 
 def credit_balances(db: Connection, account_id: str) -> tuple[Money, ...]:
@@ -182,7 +203,7 @@ def _open_books(db: Connection, transfer: Transfer) -> None:
             "account_id": transfer.account_id,
             "role": role,
             "currency": transfer.money.currency,
-            "may_overdraw": role in _OUTSIDE,
+            "may_overdraw": role in _OVERDRAWN,
             "balance_micros": 0,
         }
         insert_once(db, LedgerAccountRow, book)
@@ -196,9 +217,6 @@ def _require_same(db: Connection, transfer_id: str, row: dict[str, object]) -> N
 
 
 def _change(db: Connection, book_id: str, change: int, currency: str) -> None:
-    after = LedgerAccountRow.balance_micros + change
-    allowed = (LedgerAccountRow.id == book_id, or_(LedgerAccountRow.may_overdraw, after >= 0))
-    changed = update(LedgerAccountRow).where(*allowed).values(balance_micros=after)
-    if db.execute(changed).rowcount != 1:
+    if db.execute(_CHANGE, {"book": book_id, "change": change}).rowcount != 1:
         book = select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == book_id)
         raise InsufficientFundsError(-change, db.execute(book).scalar_one(), currency)

@@ -5,23 +5,29 @@
     begun | open | processing -> failed     the slow method failed
     anything but paid -> paid               the provider says that the money is certain
     anything but paid -> mismatched         the provider took another amount: an operator decides
+    paid -> disputed -> paid                the bank took the money back; we won it again
+    paid | disputed -> refunded             all of the money went back
 
-`paid` is final and each row gets there once: its UPDATE's row count decides who issues the right.
-Events may come in any order, so `paid` is reachable from everywhere and nothing leaves it.
+Each row gets to `paid` once from a state of waiting: its UPDATE's row count decides who issues what
+was bought. Events may come in any order, so `paid` is reachable from all of those; what leaves it
+is money that went back, never news of an older state.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     ColumnElement,
     Connection,
     ForeignKey,
+    Index,
     UniqueConstraint,
     select,
     update,
@@ -38,16 +44,23 @@ WAITING: Final = frozenset({"begun", "open", "processing"})
 
 
 class PaymentRow(Base):
-    """One begun payment. `external_id`: the provider's name for it (a Checkout session)."""
+    """One begun payment. `external_id`: the provider's name for it (a Checkout session).
+
+    Without a quote it buys credits. `key_id`: whose budget it counts against. `details`: what its
+    provider must know to go on after a crash. `ask_at`: when to ask the provider how it stands, in
+    case its news was lost; while somebody does, the end of its lease.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
         CheckConstraint("amount_micros > 0", name="amount"),
         CheckConstraint(
-            "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched')",
+            "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched', "
+            "'disputed', 'refunded')",
             name="state",
         ),
         UniqueConstraint("quote_id", "provider", "attempt"),
+        Index(None, "state", "ask_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -63,6 +76,9 @@ class PaymentRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    ask_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,7 @@ class Payment:
 
     id: str
     account_id: str
-    quote_id: str
+    quote_id: str | None  # None: it buys credits
     provider: str
     attempt: int
     external_id: str | None
@@ -80,6 +96,12 @@ class Payment:
     checkout_url: str | None
     created_at: datetime
     expires_at: datetime
+    paid_at: datetime | None
+    key_id: str | None
+    details: dict[str, Any]
+
+
+_PLAIN: Final = [f.name for f in fields(Payment) if f.name not in {"money", "details"}]
 
 
 def record(  # noqa: PLR0913
@@ -90,8 +112,13 @@ def record(  # noqa: PLR0913
     *,
     now: datetime,
     expires_at: datetime,
-) -> bool:
-    """Write down that `quote` is about to be paid. False if this attempt is on record already."""
+    key_id: str | None = None,
+    external_id: str | None = None,
+    details: dict[str, Any] | None = None,
+    ask_at: datetime | None = None,
+    paid: bool = False,
+) -> Payment | None:
+    """Write down that `quote` is about to be paid, or is. None if this attempt is on record."""
     money = quote.prices[provider]
     row = {
         "id": payment_id(quote.id, provider, attempt),
@@ -99,16 +126,19 @@ def record(  # noqa: PLR0913
         "quote_id": quote.id,
         "provider": provider,
         "attempt": attempt,
-        "external_id": None,
-        "state": "begun",
+        "external_id": external_id,
+        "state": "paid" if paid else "begun",
         "amount_micros": money.amount_micros,
         "currency": money.currency,
         "checkout_url": None,
         "created_at": now,
         "expires_at": expires_at,
-        "paid_at": None,
+        "paid_at": now if paid else None,
+        "key_id": key_id,
+        "details": details,
+        "ask_at": ask_at,
     }
-    return insert_once(db, PaymentRow, row)
+    return _payment(row) if insert_once(db, PaymentRow, row) else None
 
 
 def payment_id(quote_id: str, provider: str, attempt: int) -> str:
@@ -139,6 +169,37 @@ def by_session(db: Connection, account_id: str, session_id: str) -> Payment | No
     return next(iter(_payments(db, *mine)), None)
 
 
+def by_external_id(db: Connection, external_id: str) -> Payment | None:
+    """The payment that the outside world calls `external_id`, whosever it is."""
+    return next(iter(_payments(db, PaymentRow.external_id == external_id)), None)
+
+
+def to_ask(db: Connection, provider: str, now: datetime, most: int) -> list[Payment]:
+    """Payments whose provider should be asked how they stand, the longest due first."""
+    due = (
+        PaymentRow.provider == provider,
+        PaymentRow.state.in_(sorted(WAITING)),
+        PaymentRow.ask_at <= now,
+    )
+    query = select(PaymentRow.__table__).where(*due).order_by(PaymentRow.ask_at).limit(most)
+    return [_payment(row) for row in db.execute(query).mappings()]
+
+
+def ask_later(db: Connection, payment: Payment, now: datetime, at: datetime) -> bool:
+    """Leave the payment to whoever calls this first; the next one asks `at`."""
+    mine = (
+        PaymentRow.id == payment.id,
+        PaymentRow.state == payment.state,
+        PaymentRow.ask_at <= now,
+    )
+    return db.execute(update(PaymentRow).where(*mine).values(ask_at=at)).rowcount == 1
+
+
+def note(db: Connection, payment_id: str, details: dict[str, Any]) -> None:
+    """Write down what its provider must know of it from now on."""
+    db.execute(update(PaymentRow).where(PaymentRow.id == payment_id).values(details=details))
+
+
 def of_quote(db: Connection, quote_id: str) -> list[Payment]:
     """All payments begun for the quote, by provider, the first attempt first."""
     return _payments(db, PaymentRow.quote_id == quote_id)
@@ -150,9 +211,7 @@ def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:
     return attempts[-1] if attempts else None
 
 
-def move(
-    db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: str | datetime
-) -> bool:
+def move(db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: object) -> bool:
     """Move the payment to state `to` if it is in one of `of`. True for exactly one mover."""
     movable = (PaymentRow.id == payment_id, PaymentRow.state.in_(sorted(of)))
     moved = update(PaymentRow).where(*movable).values(state=to, **also)
@@ -161,21 +220,11 @@ def move(
 
 def _payments(db: Connection, *where: ColumnElement[bool]) -> list[Payment]:
     query = select(PaymentRow.__table__).where(*where)
-    rows = db.execute(query.order_by(PaymentRow.provider, PaymentRow.attempt))
+    rows = db.execute(query.order_by(PaymentRow.provider, PaymentRow.attempt)).mappings()
     return [_payment(row) for row in rows]
 
 
-def _payment(row: Any) -> Payment:  # noqa: ANN401  a row's columns have no static type
-    return Payment(
-        id=row.id,
-        account_id=row.account_id,
-        quote_id=row.quote_id,
-        provider=row.provider,
-        attempt=row.attempt,
-        external_id=row.external_id,
-        state=row.state,
-        money=Money(row.amount_micros, row.currency),
-        checkout_url=row.checkout_url,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-    )
+def _payment(row: Mapping[Any, Any]) -> Payment:
+    plain = {name: row[name] for name in _PLAIN}
+    money = Money(row["amount_micros"], row["currency"])
+    return Payment(**plain, money=money, details=row["details"] or {})

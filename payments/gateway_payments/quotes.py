@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import JSON, CheckConstraint, Connection, ForeignKey, Row, select, update
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.exceptions import UnknownQuoteError
@@ -44,6 +54,18 @@ class QuoteRow(Base):
     open_key: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+# statements of every run are built once: building one takes longer than running it
+_RECORD: Final = insert(QuoteRow)
+_OPEN: Final = select(QuoteRow.__table__).where(
+    QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at > bindparam("now")
+)
+_LAPSE: Final = (
+    update(QuoteRow)
+    .where(QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at <= bindparam("now"))
+    .values(open_key=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +119,11 @@ def open_quote(
         found = _find_open(db, key, priced, now)
     if found is not None:
         return found
-    with database.write() as db:
-        stale = (QuoteRow.open_key == key, QuoteRow.expires_at <= now)
-        db.execute(update(QuoteRow).where(*stale).values(open_key=None))
-        insert_once(db, QuoteRow, _row(account_id, priced, price, key, now))
+    row = _row(account_id, priced, price, key, now)
+    with database.write_unsynced() as db:  # a lost quote is asked for again; a payment syncs it
+        db.execute(_LAPSE, {"key": key, "now": now})
+        if insert_once(db, QuoteRow, row):
+            return _quote(row, priced.existing_result_id)
         found = _find_open(db, key, priced, now)
     if found is None:  # pragma: no cover  the row was inserted, or somebody's was there
         message = "an open quote vanished within its own transaction"
@@ -108,12 +131,21 @@ def open_quote(
     return found
 
 
+def record_quote(
+    db: Connection, account_id: str, priced: Priced, price: PriceList, now: datetime
+) -> Quote:
+    """A quote of its own for a run that is paid in this very transaction; nobody is offered it."""
+    row = {**_row(account_id, priced, price, "", now), "open_key": None}
+    db.execute(_RECORD, row)
+    return _quote(row, existing_result_id=None)
+
+
 def find_quote(db: Connection, account_id: str, quote_id: str) -> Quote:
     """The account's quote; UnknownQuoteError for any other id."""
     if not is_plausible(quote_id):
         raise UnknownQuoteError(quote_id)
     mine = (QuoteRow.id == quote_id, QuoteRow.account_id == account_id)
-    row = db.execute(select(QuoteRow.__table__).where(*mine)).first()
+    row = db.execute(select(QuoteRow.__table__).where(*mine)).mappings().first()
     if row is None:
         raise UnknownQuoteError(quote_id)
     return _quote(row, existing_result_id=None)
@@ -125,8 +157,7 @@ def close_quote(db: Connection, quote_id: str) -> None:
 
 
 def _find_open(db: Connection, key: str, priced: Priced, now: datetime) -> Quote | None:
-    is_open = (QuoteRow.open_key == key, QuoteRow.expires_at > now)
-    row = db.execute(select(QuoteRow.__table__).where(*is_open)).first()
+    row = db.execute(_OPEN, {"key": key, "now": now}).mappings().first()
     return None if row is None else _quote(row, priced.existing_result_id)
 
 
@@ -160,18 +191,18 @@ def _row(
     }
 
 
-def _quote(row: Row[Any], existing_result_id: str | None) -> Quote:
+def _quote(row: Mapping[Any, Any], existing_result_id: str | None) -> Quote:
     return Quote(
-        id=row.id,
-        account_id=row.account_id,
-        model_id=row.model_id,
-        request=row.request,
-        request_sha256=row.request_sha256,
-        work_units=row.work_units,
-        money=Money(row.amount_micros, row.currency),
-        prices={offer: Money(micros, currency) for offer, micros, currency in row.prices},
-        because=tuple(row.because),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
+        id=row["id"],
+        account_id=row["account_id"],
+        model_id=row["model_id"],
+        request=row["request"],
+        request_sha256=row["request_sha256"],
+        work_units=row["work_units"],
+        money=Money(row["amount_micros"], row["currency"]),
+        prices={offer: Money(micros, currency) for offer, micros, currency in row["prices"]},
+        because=tuple(row["because"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
         existing_result_id=existing_result_id,
     )

@@ -55,13 +55,23 @@ class PaymentRequirement:
         """As JSON: times are ISO 8601 text."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
+    @property
+    def x402(self) -> dict[str, Any] | None:
+        """What makes x402's clients pay by themselves; None where that isn't offered.
+
+        Nor where the request is paid already: a program would pay again without a second look.
+        """
+        if self.already_paid_quote_id is not None:
+            return None
+        return next((offer.data for offer in self.offers if offer.kind == "x402"), None)
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentStatus:
     """How a payment stands. `expires_at`: the token's when paid, else the session's or quote's."""
 
     status: Status
-    quote_id: str
+    quote_id: str | None
     offer: str | None
     session_id: str | None
     checkout_url: str | None
@@ -87,6 +97,18 @@ class PaymentRequiredError(PaymentError):
             **requirement.as_dict(),
         )
         self.requirement = requirement
+
+
+class PaymentRefusedError(PaymentError):
+    """The payment that came along isn't good for its quote; nothing was charged.
+
+    `reason`: in x402's words. `x402`: what to pay, as x402 writes it.
+    """
+
+    def __init__(self, reason: str, quote_id: str, x402: dict[str, Any]) -> None:
+        super().__init__(f"the payment was refused: {reason}", reason=reason, quote_id=quote_id)
+        self.reason = reason
+        self.x402 = x402
 
 
 def offer_of(kind: str, money: Money, expires_at: datetime, data: dict[str, Any]) -> Offer:
@@ -168,6 +190,12 @@ def paid(payment: Payment, token: str, expires_at: datetime) -> PaymentStatus:
 
 def pending(payment: Payment) -> PaymentStatus:
     """Nobody has paid yet, or the money is still on its way."""
+    if payment.provider == "x402":
+        step = (
+            f'The payment is on its way to the chain: call pay with quote_id "{payment.quote_id}" '
+            "in a moment; nothing is to be paid again."
+        )
+        return _status("pending", payment, None, payment.expires_at, (step,))
     ask = _claim_step(payment.external_id)
     if payment.state == "processing":
         wait = "The payment method takes time to confirm, up to days: nothing is to be paid again."
@@ -217,6 +245,16 @@ def _credits_step(quote: Quote, offer: Offer) -> tuple[str, ...]:
     return (step,)
 
 
+def _x402_step(quote: Quote, offer: Offer) -> tuple[str, ...]:
+    price = Money(offer.amount_micros, offer.currency)
+    step = (
+        f"To pay {price} with x402, sign what `accepts` asks for and repeat this call with the "
+        "payment: REST header PAYMENT-SIGNATURE, MCP _meta x402/payment, A2A message metadata "
+        f'x402.payment.payload; or call pay with quote_id "{quote.id}" and the payment.'
+    )
+    return (step,)
+
+
 def _claim_step(session_id: str | None) -> str:
     return (
         f'Then call pay with session_id "{session_id}" '
@@ -224,7 +262,21 @@ def _claim_step(session_id: str | None) -> str:
     )
 
 
-_PAYING: Final = {"stripe_checkout": _checkout_steps, "credits": _credits_step}
+def _metered_step(quote: Quote, offer: Offer) -> tuple[str, ...]:
+    price = Money(offer.amount_micros, offer.currency)
+    step = (
+        f"To have {price} put on this account's monthly invoice, call pay with quote_id "
+        f'"{quote.id}" and offer "metered" (REST: POST /pay).'
+    )
+    return (step,)
+
+
+_PAYING: Final = {
+    "stripe_checkout": _checkout_steps,
+    "credits": _credits_step,
+    "metered": _metered_step,
+    "x402": _x402_step,
+}
 
 
 def _status(
@@ -238,7 +290,7 @@ def _status(
         status=status,
         quote_id=payment.quote_id,
         offer=payment.provider,
-        session_id=payment.external_id,
+        session_id=payment.external_id if payment.provider == "stripe_checkout" else None,
         checkout_url=payment.checkout_url if status == "pending" else None,
         payment_token=token,
         expires_at=expires_at,

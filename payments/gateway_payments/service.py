@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import admission, entitlements, payments, requirement
-from gateway_payments.accounts import Caller
+from gateway_payments import admission, budgets, entitlements, payments, quota, requirement
+from gateway_payments.accounts import Caller, paying
 from gateway_payments.admission import Admission, Candidate, Settled
 from gateway_payments.exceptions import (
     OfferUnavailableError,
+    PaymentPendingError,
     QuoteExpiredError,
     StripeNotEnabledError,
     StripeUnavailableError,
@@ -22,9 +23,12 @@ from gateway_payments.ledger import credit_balances
 from gateway_payments.money import Money
 from gateway_payments.payments import WAITING, Payment
 from gateway_payments.pricing import price_list
+from gateway_payments.proof import Proof
 from gateway_payments.providers import Provider
-from gateway_payments.providers.credits import Credits
+from gateway_payments.providers.instant import CREDITS, METERED, Instant
 from gateway_payments.providers.stripe_checkout import StripeCheckout
+from gateway_payments.providers.x402 import KIND as BY_CHAIN
+from gateway_payments.providers.x402 import X402, receipt_of
 from gateway_payments.quotes import Priced, Quote, find_quote, open_quote
 from gateway_payments.requirement import Offer, PaymentRequirement, PaymentStatus
 from gateway_payments.settings import PaymentSettings
@@ -48,9 +52,14 @@ class Payments:
         self._settings = settings
         self._token_ttl = ttl
         self._stripe = settings.stripe and StripeCheckout(database, settings.stripe, ttl)
-        providers: dict[str, Provider] = {"credits": Credits(database, ttl)}
+        providers: dict[str, Provider] = {
+            kind: Instant(database, ttl, kind) for kind in (CREDITS, METERED)
+        }
         if self._stripe:
             providers["stripe_checkout"] = self._stripe
+        self._x402 = settings.x402 and X402(database, settings.x402, ttl)
+        if self._x402:
+            providers[BY_CHAIN] = self._x402
         self._providers = providers
 
     @property
@@ -68,7 +77,7 @@ class Payments:
 
         A quote for a request that is paid already names the quote that was paid.
         """
-        price = price_list(self._settings, priced.work_units)
+        price = price_list(self._settings, priced.work_units, self._free_left(account_id, now))
         quote = open_quote(self._database, account_id, priced, price, now)
         return quote if self.free else self._with_paid(quote)
 
@@ -77,37 +86,41 @@ class Payments:
         with self._database.read() as db:
             return find_quote(db, account_id, quote_id)
 
-    def prices(self, quote: Quote) -> tuple[Offer, ...]:
+    def prices(self, quote: Quote, caller: Caller) -> tuple[Offer, ...]:
         """The quote's offers as prices only, their `data` empty: nothing is begun or asked.
 
-        Only the ways to pay that are enabled now, in the order of the settings.
+        Only the ways to pay that are open to the caller, in the order of the settings.
         """
         return tuple(
             requirement.offer_of(kind, quote.prices[kind], quote.expires_at, {})
-            for kind in self._payable(quote)
+            for kind in self._payable(quote, caller)
         )
 
-    def require(self, quote: Quote, now: datetime) -> PaymentRequirement:
+    def require(self, quote: Quote, caller: Caller, now: datetime) -> PaymentRequirement:
         """What a 402 says. Opens the quote's Checkout page, or gives the open one.
 
-        Raises QuoteExpiredError, OfferUnavailableError (none of the quote's ways to pay is enabled
-        any more) and, where it is the only way to pay, StripeUnavailableError.
+        Raises PaymentPendingError, QuoteExpiredError, OfferUnavailableError (none of the quote's
+        ways to pay is open to the caller) and, where it is the only one, StripeUnavailableError.
         """
-        kinds = self._payable(quote)
+        waiting = self._waiting(quote)
+        if waiting and waiting.provider == BY_CHAIN:  # nobody is to pay a second time
+            raise PaymentPendingError(quote.id)
+        kinds = self._payable(quote, caller)
         if not kinds:
             raise OfferUnavailableError(next(iter(quote.prices), "none"), self.offers_enabled)
-        offers, failure = self._offers(quote, kinds, now)
+        offers, failure = self._offers(quote, caller, kinds, now)
         if not offers and failure:
             raise failure
         return requirement.requirement_of(quote, offers)
 
-    def pay(
+    def pay(  # noqa: PLR0913  what to pay, and with what
         self,
-        account_id: str,
+        caller: Caller,
         *,
         quote_id: str | None = None,
         session_id: str | None = None,
         offer: str | None = None,
+        proof: Proof | None = None,
         now: datetime,
     ) -> PaymentStatus:
         """Start a payment, or say how it stands; paid comes with the token, the same each time.
@@ -116,25 +129,55 @@ class Payments:
         after, else the first way to pay is taken. An unused token whose time is over is revived.
 
         Raises UnknownQuoteError, UnknownSessionError, OfferUnavailableError,
-        InsufficientCreditsError, StripeUnavailableError, PaymentTokenSpentError,
-        PaymentInUseError, RequestExhaustedError.
+        InsufficientCreditsError, NotLinkedError, BudgetExceededError, OfferNotAllowedError,
+        StripeUnavailableError, PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError,
+        PaymentReturnedError; for x402 PaymentRequiredError (there is no `proof`), and what
+        `pay_by_proof` does.
         """
         if session_id is not None:
-            return self._claim(account_id, session_id, now)
+            return self._claim(caller.account_id, session_id, now)
         if quote_id is None:
             message = "pay needs a quote_id or a session_id"
             raise ValueError(message)
-        quote = self.find_quote(account_id, quote_id)
-        return self._paid_status(quote, now) or self._pay(quote, offer, now)
+        quote = self.find_quote(caller.account_id, quote_id)
+        if proof is not None and offer in {None, BY_CHAIN}:
+            return self._status(self._pay_by(proof, caller, now, quote.id), now)
+        return self._paid_status(quote, now) or self._pay(quote, caller, offer, now)
+
+    def pay_by_proof(
+        self, caller: Caller, proof: Proof, now: datetime, quote_id: str | None = None
+    ) -> str:
+        """Settle the payment that came along with a call, once; the quote that it has paid.
+
+        A payment that came before is good for what it bought then. `quote_id`: the one quote that
+        a new one may pay. `proof.receipt` says what has become of it, also where this raises:
+
+        OfferUnavailableError (x402 isn't taken here), PaymentMalformedError, PaymentRefusedError,
+        PaymentUsedError, PaymentPendingError (ask again, with the same payment), UnknownQuoteError,
+        QuoteExpiredError, BudgetExceededError, OfferNotAllowedError, ChainUnavailableError.
+        """
+        payment = self._pay_by(proof, caller, now, quote_id)
+        assert payment.quote_id is not None
+        if payment.state in WAITING:
+            raise PaymentPendingError(payment.quote_id)
+        return payment.quote_id
 
     def look_after(self, account_id: str, quote_id: str, now: datetime) -> None:
-        """Ask Stripe how the quote's open payment stands, where its webhook may have been lost.
+        """Ask Stripe or the chain how the quote's open payment stands, and go on with it.
 
         Begins nothing. Raises UnknownQuoteError, StripeUnavailableError.
         """
         waiting = self._waiting(self.find_quote(account_id, quote_id))
         if waiting:
             self._settled(waiting, now)
+
+    def delivered(self, account_id: str, quote_id: str) -> str | None:
+        """The run that was delivered for the quote; None while what was paid can still buy one."""
+        self.find_quote(account_id, quote_id)
+        with self._database.read() as db:
+            bought = entitlements.of_quote(db, quote_id)
+        first = next(iter(bought), None)
+        return first.run_id if first and first.state == "captured" else None
 
     def stored_request(
         self, account_id: str, *, quote_id: str | None = None, payment_token: str | None = None
@@ -162,9 +205,11 @@ class Payments:
     ) -> Admission | None:
         """Reserve what pays for the run; None when nothing was given that could.
 
-        A token goes before a quote. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
-        PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError, PaymentTooSmallError,
-        UnknownQuoteError, QuoteExpiredError; the caller's transaction is then rolled back.
+        A token goes before a quote, these before a free run, that before what the account pays
+        automatically. Raises PaymentTokenInvalidError, PaymentTokenExpiredError,
+        PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError, PaymentReturnedError,
+        PaymentTooSmallError, UnknownQuoteError, QuoteExpiredError, BudgetExceededError,
+        OfferNotAllowedError; the caller's transaction is then rolled back.
         """
         settings = self._settings
         candidate = Candidate(caller, run_id, priced, now)
@@ -174,13 +219,14 @@ class Payments:
             return admission.admit_by_token(db, settings, candidate, payment_token)
         if quote_id is not None:
             return admission.admit_by_quote(db, settings, candidate, quote_id)
-        return None
+        by_quota = admission.admit_by_quota(db, settings, candidate)
+        return by_quota or admission.admit_automatically(db, settings, candidate)
 
     def capture(
         self, db: Connection, run_id: str, now: datetime, duration_ms: float
     ) -> Settled | None:
         """The run was delivered: its money is earned. None if the run was settled before."""
-        return admission.capture(db, run_id, now, duration_ms)
+        return admission.capture(db, self._settings, run_id, now, duration_ms)
 
     def release(
         self,
@@ -209,6 +255,22 @@ class Payments:
             raise StripeNotEnabledError
         return self._stripe.handle_webhook(body, signature, now)
 
+    def reconcile(self, now: datetime) -> list[str]:
+        """Put right what a crash or a lost answer left, some of it each time; which payments.
+
+        May be called by several processes at any time.
+        """
+        return self._x402.reconcile(now) if self._x402 else []
+
+    def shortcomings(self) -> list[str]:
+        """What an operator should put right about the ways to pay, one sentence each."""
+        return self._x402.shortcomings() if self._x402 else []
+
+    def close(self) -> None:
+        """Let go of connections to the outside."""
+        if self._x402:
+            self._x402.close()
+
     def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
         """The account's runs, newest first. Raises InvalidCursorError."""
         with self._database.read() as db:
@@ -221,6 +283,13 @@ class Payments:
             held = {money.currency: money for money in credit_balances(db, account_id)}
         return (held.pop(currency, Money(0, currency)), *held.values())
 
+    def _free_left(self, account_id: str, now: datetime) -> int:
+        most = self._settings.free_runs_per_day
+        if not most:
+            return 0
+        with self._database.read() as db:
+            return quota.left(db, account_id, most, now)
+
     def _with_paid(self, quote: Quote) -> Quote:
         with self._database.read() as db:
             paid = entitlements.unspent_for(
@@ -230,11 +299,19 @@ class Payments:
             return quote
         return replace(quote, already_paid_quote_id=paid.quote_id, running_result_id=paid.run_id)
 
-    def _payable(self, quote: Quote) -> tuple[str, ...]:
-        return tuple(kind for kind in self.offers_enabled if kind in quote.prices)
+    def _payable(self, quote: Quote, caller: Caller) -> tuple[str, ...]:
+        with self._database.read() as db:
+            budget = budgets.find_budget(db, caller.key_id)
+            linked = METERED not in quote.prices or paying(db, caller.account_id).linked
+        allowed = self.offers_enabled if not budget or budget.offers is None else budget.offers
+        return tuple(
+            kind
+            for kind in self.offers_enabled
+            if kind in quote.prices and kind in allowed and (linked or kind != METERED)
+        )
 
     def _offers(
-        self, quote: Quote, kinds: tuple[str, ...], now: datetime
+        self, quote: Quote, caller: Caller, kinds: tuple[str, ...], now: datetime
     ) -> tuple[tuple[Offer, ...], StripeUnavailableError | None]:
         if quote.expires_at <= now:
             raise QuoteExpiredError(quote.id, quote.expires_at)
@@ -242,7 +319,7 @@ class Payments:
         failure = None
         for kind in kinds:
             try:
-                offers.append(self._providers[kind].offer(quote, now))
+                offers.append(self._providers[kind].offer(quote, caller, now))
             except StripeUnavailableError as error:
                 failure = error
         return tuple(offers), failure
@@ -254,34 +331,58 @@ class Payments:
             raise UnknownSessionError(session_id)
         return self._status(self._settled(payment, now), now)
 
-    def _pay(self, quote: Quote, offer: str | None, now: datetime) -> PaymentStatus:
+    def _pay_by(self, proof: Proof, caller: Caller, now: datetime, quote_id: str | None) -> Payment:
+        if not self._x402 or BY_CHAIN not in self.offers_enabled:
+            raise OfferUnavailableError(BY_CHAIN, self.offers_enabled)
+        payment = self._x402.pay(proof.payload, caller, now, quote_id)
+        if payment.provider == BY_CHAIN:
+            proof.receipt = receipt_of(payment)
+        if payment.state == "failed":
+            raise self._x402.refused(payment)
+        if payment.state == "paid":
+            self._cancel_others(payment, now)
+        return payment
+
+    def _cancel_others(self, paid: Payment, now: datetime) -> None:
+        """Nobody is to pay what has been paid another way."""
+        with self._database.read() as db:
+            begun = payments.of_quote(db, paid.quote_id or "")
+        for other in begun:
+            if other.state in WAITING and other.provider in self._providers:
+                self._providers[other.provider].cancel(other, now)
+
+    def _pay(self, quote: Quote, caller: Caller, offer: str | None, now: datetime) -> PaymentStatus:
         if not quote.prices:
             return requirement.free(quote)
         waiting = self._waiting(quote)
-        if waiting and offer in {None, waiting.provider}:
+        if waiting and (offer in {None, waiting.provider} or waiting.provider == BY_CHAIN):
             settled = self._settled(waiting, now)
             if settled.state in WAITING | {"paid"}:
                 return self._status(settled, now)
-        kind = self._chosen(quote, offer)
+        kind = self._chosen(quote, caller, offer)
         try:
-            payment = self._providers[kind].begin(quote, now)
+            payment = self._providers[kind].begin(quote, caller, now)
         except QuoteExpiredError:
             return requirement.lapsed(quote)
         if waiting and payment.state == "paid" and waiting.id != payment.id:
             self._providers[waiting.provider].cancel(waiting, now)
         return self._status(payment, now)
 
-    def _chosen(self, quote: Quote, offer: str | None) -> str:
-        payable = self._payable(quote)
+    def _chosen(self, quote: Quote, caller: Caller, offer: str | None) -> str:
+        payable = self._payable(quote, caller)
         chosen = offer or next(iter(payable), "any offer")
         if chosen not in payable:
+            with self._database.read() as db:
+                budgets.require_allowed(db, caller, chosen)
             raise OfferUnavailableError(chosen, payable)
         return chosen
 
     def _waiting(self, quote: Quote) -> Payment | None:
         with self._database.read() as db:
             begun = payments.of_quote(db, quote.id)
-        return next((p for p in begun if p.state in WAITING and p.external_id), None)
+        waiting = [p for p in begun if p.state in WAITING and p.external_id]
+        on_its_way = [p for p in waiting if p.provider == BY_CHAIN]  # before a page left open
+        return next(iter(on_its_way + waiting), None)
 
     def _settled(self, payment: Payment, now: datetime) -> Payment:
         provider = self._providers.get(payment.provider)  # None: disabled since

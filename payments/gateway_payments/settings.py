@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_payments.money import decimals, from_minor, minimum_minor
+from gateway_payments.x402_settings import X402Settings, x402_mistakes
 
-OFFERS: Final = ("stripe_checkout", "credits")
+OFFERS: Final = ("stripe_checkout", "credits", "metered", "x402")
+_WITH_STRIPE: Final = ("stripe_checkout", "credits", "metered")
+_PACKS: Final = (5, 20, 100)  # runs
 _SECRET_BYTES: Final = 16
 _THREE_DECIMALS: Final = 3
 
@@ -22,6 +26,8 @@ class StripeSettings:
     success_url: str  # STRIPE_SUCCESS_URL: may hold {CHECKOUT_SESSION_ID}
     cancel_url: str  # STRIPE_CANCEL_URL
     api_base: str | None = None  # STRIPE_API_BASE: None is Stripe itself
+    meter_event_name: str = "fmu_gateway_runs"  # STRIPE_METER_EVENT_NAME
+    metered_price_id: str | None = None  # STRIPE_METERED_PRICE_ID: what linking subscribes to
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,28 @@ class PaymentSettings:
     offers: tuple[str, ...] = ()  # PAYMENT_OFFERS; the first one is the headline of a 402
     price_minor: int = 100  # STRIPE_SIMULATION_PRICE_CENTS: one run, in minor units of `currency`
     currency: str = "usd"  # STRIPE_SIMULATION_CURRENCY
+    credits_price_minor: int | None = None  # CREDITS_PRICE_CENTS; None: as by card
+    metered_price_minor: int = 1  # METERED_PRICE_CENTS: what the meter counts as one
+    x402_price_minor: int = 1  # X402_PRICE_CENTS
+    million_units_price_minor: int = 0  # WORK_UNITS_PRICE_CENTS: a million units of work
+    free_runs_per_day: int = 0  # FREE_RUNS_PER_DAY: of each account
+    packs_minor: tuple[int, ...] | None = None  # CREDIT_PACKS_CENTS; None: 5, 20 and 100 runs
     token_ttl_minutes: int = 30  # CHECKOUT_TOKEN_TTL_MINUTES
     stripe: StripeSettings | None = None
+    x402: X402Settings | None = None
+
+    @property
+    def packs(self) -> tuple[int, ...]:
+        """Amounts of credits that can be bought, in minor units of `currency`."""
+        if self.packs_minor is not None:
+            return self.packs_minor
+        return tuple(runs * self.price_minor for runs in _PACKS)
 
 
 def offers_of(text: str | None, *, stripe_enabled: bool) -> tuple[str, ...]:
     """Read PAYMENT_OFFERS, `stripe_checkout,credits`; None (unset) means the default."""
     if text is None:
-        return OFFERS if stripe_enabled else ()
+        return _WITH_STRIPE if stripe_enabled else ()
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
@@ -48,7 +68,12 @@ def mistakes(settings: PaymentSettings) -> list[str]:
 
     Names the environment variables, since that is where an operator corrects them.
     """
-    return [*_offer_mistakes(settings), *_price_mistakes(settings), *_stripe_mistakes(settings)]
+    return [
+        *_offer_mistakes(settings),
+        *_price_mistakes(settings),
+        *_stripe_mistakes(settings),
+        *(x402_mistakes(settings.x402, settings.currency) if settings.x402 else ()),
+    ]
 
 
 def _offer_mistakes(settings: PaymentSettings) -> list[str]:
@@ -58,8 +83,13 @@ def _offer_mistakes(settings: PaymentSettings) -> list[str]:
         for offer in settings.offers
         if offer not in OFFERS
     ]
-    if "stripe_checkout" in settings.offers and settings.stripe is None:
-        found.append("PAYMENT_OFFERS: stripe_checkout needs STRIPE_ENABLED=true")
+    found += [
+        f"PAYMENT_OFFERS: {offer} needs STRIPE_ENABLED=true"
+        for offer in ("stripe_checkout", "metered")
+        if offer in settings.offers and settings.stripe is None
+    ]
+    if "x402" in settings.offers and settings.x402 is None:
+        found.append("PAYMENT_OFFERS: x402 needs X402_PAY_TO and X402_NETWORK")
     if settings.offers and len(settings.secret) < _SECRET_BYTES:
         found.append(f"GATEWAY_SECRET: at least {_SECRET_BYTES} bytes are needed")
     if settings.token_ttl_minutes < 1:
@@ -72,15 +102,40 @@ def _price_mistakes(settings: PaymentSettings) -> list[str]:
         return []
     if not re.fullmatch("[a-z]{3}", settings.currency):
         return ["STRIPE_SIMULATION_CURRENCY: must be a three-letter code in lower case, as usd"]
-    by_card = "stripe_checkout" in settings.offers
-    least = minimum_minor(settings.currency) if by_card else 1
-    if settings.price_minor < least:
-        price = from_minor(settings.price_minor, settings.currency)
-        minimum = from_minor(least, settings.currency)
-        return [f"STRIPE_SIMULATION_PRICE_CENTS: {price} is below the minimum of {minimum}"]
-    if by_card and decimals(settings.currency) == _THREE_DECIMALS and settings.price_minor % 10:
-        return ["STRIPE_SIMULATION_PRICE_CENTS: Stripe wants multiples of 10 in this currency"]
-    return []
+    found = [f"{name}: must be at least {least}" for name, least in _too_small(settings)]
+    if not found and "stripe_checkout" in settings.offers:
+        for name, amounts in (
+            ("STRIPE_SIMULATION_PRICE_CENTS", (settings.price_minor,)),
+            ("CREDIT_PACKS_CENTS", settings.packs_minor or ()),
+        ):
+            found += [f"{name}: {mistake}" for mistake in _not_chargeable(settings, amounts)]
+    return found
+
+
+def _too_small(settings: PaymentSettings) -> Iterator[tuple[str, int]]:
+    """Numbers below what makes sense, with the least that does."""
+    credits_price = settings.credits_price_minor
+    for name, value, least in (
+        ("STRIPE_SIMULATION_PRICE_CENTS", settings.price_minor, 1),
+        ("CREDITS_PRICE_CENTS", 1 if credits_price is None else credits_price, 1),
+        ("METERED_PRICE_CENTS", settings.metered_price_minor, 1),
+        ("X402_PRICE_CENTS", settings.x402_price_minor, 1),
+        ("WORK_UNITS_PRICE_CENTS", settings.million_units_price_minor, 0),
+        ("FREE_RUNS_PER_DAY", settings.free_runs_per_day, 0),
+    ):
+        if value < least:
+            yield name, least
+
+
+def _not_chargeable(settings: PaymentSettings, amounts_minor: tuple[int, ...]) -> Iterator[str]:
+    """Why Stripe would refuse to charge one of these."""
+    minimum = from_minor(minimum_minor(settings.currency), settings.currency)
+    for amount in amounts_minor:
+        price = from_minor(amount, settings.currency)
+        if price.amount_micros < minimum.amount_micros:
+            yield f"{price} is below the minimum of {minimum}"
+        elif decimals(settings.currency) == _THREE_DECIMALS and amount % 10:
+            yield "Stripe wants multiples of 10 in this currency"
 
 
 def _stripe_mistakes(settings: PaymentSettings) -> list[str]:

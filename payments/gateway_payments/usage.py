@@ -131,11 +131,18 @@ def open_usage(  # noqa: PLR0913  the row's own columns
 
 
 def close_usage(
-    db: Connection, run_id: str, outcome: str, duration_ms: float | None
+    db: Connection,
+    run_id: str,
+    outcome: str,
+    duration_ms: float | None,
+    price: Money | None = None,
 ) -> Row[Any] | None:
-    """Note how the run ended; its row, or None if that was noted before."""
+    """Note how the run ended and what it cost; its row, or None if that was noted before."""
     closed = {"run": run_id, "outcome": outcome, "duration_ms": duration_ms}
-    return db.execute(_CLOSE, closed).first()
+    if price is None:
+        return db.execute(_CLOSE, closed).first()
+    cost = {"price_micros": price.amount_micros, "currency": price.currency}
+    return db.execute(_CLOSE, closed | cost).first()
 
 
 def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> None:

@@ -17,6 +17,10 @@ class DatabaseUnavailableError(Exception):
     """The database does not answer. Falling back to another one would split the ledger."""
 
 
+class BrokenReferenceError(Exception):
+    """A row refers to one that isn't there; the table is named."""
+
+
 class Database:
     """One engine, and the three ways to use it.
 
@@ -44,6 +48,19 @@ class Database:
         unsynced = self.engine.connect().execution_options(synced=False)
         with unsynced as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def reshape(self) -> Iterator[Connection]:
+        """A `write` that may rebuild tables others refer to; what refers to nothing fails it.
+
+        SQLite changes a constraint only by copying the table, which its foreign keys would forbid:
+        they are off meanwhile and checked before the commit. Raises BrokenReferenceError.
+        """
+        with self.engine.connect().execution_options(reshaping=True) as connection:
+            with connection.begin():
+                yield connection
+                _require_whole(connection)
+            connection.invalidate()  # its foreign keys are off: nobody may write with it
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -103,7 +120,16 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.info.get("synchronous", "FULL") != level:  # outside a transaction only
         driver.execute(f"PRAGMA synchronous={level}")
         connection.info["synchronous"] = level
+    if options.get("reshaping"):  # outside a transaction only
+        driver.execute("PRAGMA foreign_keys=OFF")
     driver.execute("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
+
+
+def _require_whole(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if lost is not None:
+            raise BrokenReferenceError(str(lost[0]))
 
 
 def _begin_postgres(connection: Connection) -> None:

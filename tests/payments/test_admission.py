@@ -154,8 +154,12 @@ def test_a_dearer_run_is_refused_with_both_prices(world: World) -> None:
     assert refused.value.details == {
         "paid": {"amount_micros": 1_000_000, "currency": "usd"},
         "price": {"amount_micros": 2_500_000, "currency": "usd"},
+        "paid_work_units": 903,
+        "work_units": 903,
     }
-    assert str(refused.value) == "this run costs 2.5 USD, paid were 1 USD"
+    assert str(refused.value) == (
+        "this run costs 2.50 USD, paid were 1.00 USD: prices have changed since"
+    )
     assert world.admit(world.ada, token=token)  # the quoted run, at the price that was quoted
 
 

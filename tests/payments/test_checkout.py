@@ -54,7 +54,7 @@ def test_yen_are_not_cents(world: World) -> None:
 def test_an_open_page_is_reused_not_multiplied(world: World) -> None:
     quote = world.quote(world.ada)
     session = world.open_session(world.ada, quote)
-    assert world.payments.require(quote, world.now).session_id == session
+    assert world.payments.require(quote, world.ada, world.now).session_id == session
     assert world.open_session(world.ada, quote) == session
     assert len(world.stripe.sessions) == 1
 

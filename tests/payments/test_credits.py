@@ -108,4 +108,4 @@ def test_a_free_service_asks_for_nothing(world: World) -> None:
     assert (quote.money.amount_micros, quote.prices) == (0, {})
     status = world.pay(world.ada, quote)
     assert (status.status, status.payment_token) == ("paid", None)
-    assert world.payments.prices(quote) == ()
+    assert world.payments.prices(quote, world.ada) == ()

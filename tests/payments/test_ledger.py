@@ -110,7 +110,8 @@ def test_an_audit_sees_a_balance_that_was_tampered_with(world: World) -> None:
     with world.database.write() as db:
         db.execute(text(change.format(1)))
     assert world.audit() == [
-        f"a balance is what came in less what went out: credits:{world.ada.account_id}:usd"
+        f"a balance is what came in less what went out: credits:{world.ada.account_id}:usd",
+        "the books of a currency sum to zero: usd",
     ]
     with world.database.write() as db:
         db.execute(text(change.format(-1)))

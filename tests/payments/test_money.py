@@ -12,13 +12,16 @@ from payments.world import stripe_settings
 
 from gateway_payments.money import Money, from_minor
 from gateway_payments.pricing import price_list
-from gateway_payments.settings import OFFERS, PaymentSettings, mistakes, offers_of
+from gateway_payments.settings import PaymentSettings, mistakes, offers_of
 
 SECRET = b"0" * 32
 
 
 def settings(
-    offers: tuple[str, ...] = OFFERS, *, price: int = 100, currency: str = "usd"
+    offers: tuple[str, ...] = ("stripe_checkout", "credits", "metered"),
+    *,
+    price: int = 100,
+    currency: str = "usd",
 ) -> PaymentSettings:
     stripe = stripe_settings("http://stripe")
     return PaymentSettings(SECRET, offers, price, currency, stripe=stripe)
@@ -51,8 +54,9 @@ def test_minor_units_survive_the_way_there_and_back(minor: int, currency: str) -
 
 
 def test_credits_cost_what_a_card_costs_and_the_price_explains_itself() -> None:
-    price = price_list(settings(price=250, currency="eur"), 903)
-    assert set(price.prices) == set(OFFERS)
+    both = ("stripe_checkout", "credits")
+    price = price_list(settings(both, price=250, currency="eur"), 903)
+    assert tuple(price.prices) == both
     assert set(price.prices.values()) == {Money(2_500_000, "eur")}
     assert price.because == ("1 run: 2.50 EUR", "903 units of work: included in the price of a run")
 
@@ -66,7 +70,7 @@ def test_without_offers_there_is_no_price() -> None:
 @pytest.mark.parametrize(
     ("text", "stripe_enabled", "offers"),
     [
-        (None, True, ("stripe_checkout", "credits")),
+        (None, True, ("stripe_checkout", "credits", "metered")),
         (None, False, ()),
         ("", True, ()),
         (" credits , stripe_checkout,credits", True, ("credits", "stripe_checkout")),
@@ -88,7 +92,12 @@ def test_good_settings_have_no_mistakes() -> None:
 @pytest.mark.parametrize(
     ("wrong", "names"),
     [
-        (settings(("metered",)), ["'metered' is not known; known are stripe_checkout, credits"]),
+        (
+            settings(("cash",)),
+            ["'cash' is not known; known are stripe_checkout, credits, metered, x402"],
+        ),
+        (PaymentSettings(SECRET, ("metered",)), ["metered needs STRIPE_ENABLED=true"]),
+        (PaymentSettings(SECRET, ("credits",), metered_price_minor=0), ["METERED"]),
         (settings(price=49), ["PRICE_CENTS: 0.49 USD is below the minimum of 0.50 USD"]),
         (settings(price=49, currency="jpy"), ["STRIPE_SIMULATION_PRICE_CENTS: 49 JPY"]),
         (settings(price=-5), ["STRIPE_SIMULATION_PRICE_CENTS"]),

@@ -63,7 +63,7 @@ def test_everybody_who_asks_at_once_gets_the_same_quote(world: World) -> None:
 def test_a_stored_result_is_named_so_that_nobody_pays_twice(world: World) -> None:
     world.quote(world.ada)
     quote = world.quote(world.ada, priced(result="res_1"))
-    requirement = world.payments.require(quote, world.now)
+    requirement = world.payments.require(quote, world.ada, world.now)
     assert requirement.existing_result_id == "res_1"
     assert "get_result" in requirement.next_step
     assert "res_1" in requirement.next_step
@@ -76,7 +76,7 @@ def test_a_paid_request_is_named_so_that_nobody_pays_twice(world: World) -> None
     world.later(days=2)  # long past its time: the paid quote is good all the same
     again = world.quote(world.ada)
     assert (again.already_paid_quote_id, again.running_result_id) == (paid.id, None)
-    requirement = world.payments.require(again, world.now)
+    requirement = world.payments.require(again, world.ada, world.now)
     assert requirement.as_dict()["already_paid_quote_id"] == paid.id
     assert f'call simulate with quote_id "{paid.id}"' in requirement.next_step
     assert world.admit(world.ada, quote=paid.id)
@@ -89,7 +89,7 @@ def test_a_paid_request_under_way_is_to_be_waited_for(world: World) -> None:
     run = world.start(world.ada, quote=paid.id)
     again = world.quote(world.ada)
     assert (again.already_paid_quote_id, again.running_result_id) == (paid.id, run)
-    step = world.payments.require(again, world.now).next_step
+    step = world.payments.require(again, world.ada, world.now).next_step
     assert "get_result" in step
     assert run in step
     world.capture(run)
@@ -152,7 +152,7 @@ def test_someone_elses_quote_does_not_exist(world: World) -> None:
 @pytest.mark.parametrize("quote_id", ["", "qt_x", "\0", "\ud800", "\N{SNOWMAN}", "x" * 10**6])
 def test_a_made_up_quote_does_not_exist(world: World, quote_id: str) -> None:
     with pytest.raises(UnknownQuoteError):
-        world.payments.pay(world.ada.account_id, quote_id=quote_id, now=world.now)
+        world.payments.pay(world.ada, quote_id=quote_id, now=world.now)
     with pytest.raises(UnknownQuoteError):
         world.admit(world.ada, quote=quote_id)
 
@@ -162,7 +162,7 @@ def test_an_expired_quote_is_neither_paid_nor_run(world: World) -> None:
     quote = world.quote(world.ada)
     world.later(minutes=60)
     with pytest.raises(QuoteExpiredError):
-        world.payments.require(quote, world.now)
+        world.payments.require(quote, world.ada, world.now)
     with pytest.raises(QuoteExpiredError):
         world.admit(world.ada, quote=quote.id)
     assert world.pay(world.ada, quote, "credits").status == "expired"
@@ -172,9 +172,9 @@ def test_an_expired_quote_is_neither_paid_nor_run(world: World) -> None:
 
 def test_a_quote_can_be_shown_without_opening_a_checkout_page(world: World) -> None:
     quote = world.quote(world.ada)
-    offers = world.payments.prices(quote)
+    offers = world.payments.prices(quote, world.ada)
     assert [offer.kind for offer in offers] == ["stripe_checkout", "credits"]
     assert offers[1] == Offer("credits", 1.0, 100, 1_000_000, "usd", quote.expires_at, {})
     assert not world.stripe.sessions
     world.restart(offers=("credits",))
-    assert [offer.kind for offer in world.payments.prices(quote)] == ["credits"]
+    assert [offer.kind for offer in world.payments.prices(quote, world.ada)] == ["credits"]

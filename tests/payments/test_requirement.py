@@ -13,7 +13,7 @@ from gateway_payments.requirement import PaymentRequiredError
 
 def test_a_requirement_has_exactly_the_fields_of_the_contract(world: World) -> None:
     quote = world.quote(world.ada)
-    body = world.payments.require(quote, world.now).as_dict()
+    body = world.payments.require(quote, world.ada, world.now).as_dict()
     session = next(iter(world.stripe.sessions.values()))
     steps = body.pop("next_steps")
     assert body.pop("next_step") == steps[0]
@@ -55,7 +55,7 @@ def test_a_requirement_has_exactly_the_fields_of_the_contract(world: World) -> N
 
 def test_credits_work_without_stripe(world: World) -> None:
     world.restart(offers=("credits",), stripe=None)
-    requirement = world.payments.require(world.quote(world.ada), world.now)
+    requirement = world.payments.require(world.quote(world.ada), world.ada, world.now)
     assert requirement.methods == ("credits",)
     assert (requirement.session_id, requirement.checkout_url) == (None, None)
 
@@ -63,10 +63,10 @@ def test_credits_work_without_stripe(world: World) -> None:
 def test_while_stripe_is_down_the_other_offers_still_stand(world: World) -> None:
     world.restart(stripe=stripe_settings("http://127.0.0.1:9"))
     quote = world.quote(world.ada)
-    assert world.payments.require(quote, world.now).methods == ("credits",)
+    assert world.payments.require(quote, world.ada, world.now).methods == ("credits",)
     world.restart(offers=("stripe_checkout",))
     with pytest.raises(StripeUnavailableError):
-        world.payments.require(world.quote(world.ada), world.now)
+        world.payments.require(world.quote(world.ada), world.ada, world.now)
 
 
 def test_a_quote_from_a_free_past_is_not_payable(world: World) -> None:
@@ -74,11 +74,11 @@ def test_a_quote_from_a_free_past_is_not_payable(world: World) -> None:
     quote = world.quote(world.ada)
     world.restart(offers=("credits",))
     with pytest.raises(OfferUnavailableError):
-        world.payments.require(quote, world.now)
+        world.payments.require(quote, world.ada, world.now)
 
 
 def test_payment_required_carries_the_requirement(world: World) -> None:
-    requirement = world.payments.require(world.quote(world.ada), world.now)
+    requirement = world.payments.require(world.quote(world.ada), world.ada, world.now)
     error = PaymentRequiredError(requirement)
     assert error.requirement is requirement
     assert str(error) == "this run costs 1.00 USD"

@@ -90,10 +90,10 @@ class World:
         return self.payments.quote(caller.account_id, wanted or priced(), self.now)
 
     def pay(self, caller: Caller, quote: Quote, offer: str | None = None) -> PaymentStatus:
-        return self.payments.pay(caller.account_id, quote_id=quote.id, offer=offer, now=self.now)
+        return self.payments.pay(caller, quote_id=quote.id, offer=offer, now=self.now)
 
     def claim(self, caller: Caller, session_id: str | None) -> PaymentStatus:
-        return self.payments.pay(caller.account_id, session_id=session_id, now=self.now)
+        return self.payments.pay(caller, session_id=session_id, now=self.now)
 
     def open_session(self, caller: Caller, quote: Quote) -> str:
         session_id = self.pay(caller, quote, "stripe_checkout").session_id

@@ -10,6 +10,7 @@ from gateway_library.catalogue import Catalogue
 from gateway_library.store import ModelStore
 from gateway_library.tickets import Tickets
 from gateway_payments.accounts import Caller
+from gateway_payments.proof import Proof
 from gateway_payments.service import Payments
 from gateway_runs.results import ResultStore
 from gateway_simulation.building import Builder
@@ -61,6 +62,7 @@ class Context:
     gateway: Gateway
     caller: Caller
     door: Door
+    proof: Proof | None = None  # a payment that came along
 
     @property
     def account_id(self) -> str:

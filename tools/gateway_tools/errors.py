@@ -16,7 +16,7 @@ import structlog
 
 from gateway_library import exceptions as library
 from gateway_payments import exceptions as payments
-from gateway_payments.requirement import PaymentRequiredError
+from gateway_payments.requirement import PaymentRefusedError, PaymentRequiredError
 from gateway_runs import exceptions as runs
 from gateway_simulation import exceptions as simulation
 from gateway_storage.blobs import BlobNotFoundError
@@ -280,6 +280,30 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     PaymentRequiredError: Failure(
         "payment_required", 402, "Pay one of the offers with the pay tool, then repeat the call."
     ),
+    PaymentRefusedError: Failure(
+        "payment_refused",
+        402,
+        "Nothing was charged: sign a new payment for what `accepts` asks for, and repeat the call.",
+    ),
+    payments.PaymentMalformedError: Failure(
+        "payment_malformed", 400, "Nothing was charged: send the payment as x402 version 2 says."
+    ),
+    payments.PaymentUsedError: Failure(
+        "payment_used", 409, "Sign a payment of your own: each is good for one account's quote."
+    ),
+    payments.PaymentPendingError: Failure(
+        "payment_pending",
+        409,
+        "Do not pay again: call simulate with details.quote_id, or repeat the call with the same "
+        "payment, in a moment.",
+        retry_after_s=2,
+    ),
+    payments.ChainUnavailableError: Failure(
+        "chain_unavailable",
+        503,
+        "Nothing was charged; repeat the call with the same payment soon.",
+        retry_after_s=5,
+    ),
     tools.OnePaymentError: Failure(
         "one_payment", 422, "Name one thing to pay: quote_id, session_id or fmu_id."
     ),
@@ -324,6 +348,28 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.InsufficientCreditsError: Failure(
         "insufficient_credits", 409, "Choose another offer, or ask the operator for credits."
     ),
+    payments.BudgetExceededError: Failure(
+        "budget_exceeded",
+        409,
+        "Ask whoever owns this account to raise the key's budget (PUT /account/budget), or wait "
+        "until details.resets_at.",
+    ),
+    payments.OfferNotAllowedError: Failure(
+        "offer_not_allowed",
+        409,
+        "Choose one of details.allowed, or ask whoever owns this account to allow it.",
+    ),
+    payments.LimitedKeyError: Failure(
+        "key_is_limited", 409, "Use a key of this account that has no budget."
+    ),
+    payments.NotLinkedError: Failure(
+        "not_linked",
+        409,
+        "Choose another offer, or link a customer: POST /account/stripe-customer.",
+    ),
+    payments.PaymentReturnedError: Failure(
+        "payment_returned", 409, "The money went back to the payer: get a quote and pay again."
+    ),
     payments.InvalidTextError: Failure(
         "invalid_text", 422, "Use a short text without control characters."
     ),
@@ -361,6 +407,7 @@ class Problem:
     failure: Failure
     message: str
     details: dict[str, Any]
+    x402: dict[str, Any] | None = None  # what x402's clients act on
 
     @property
     def retry_after_s(self) -> int | None:
@@ -377,8 +424,9 @@ class Problem:
             "remedy": self.failure.remedy,
         }
         if self.failure.code == "payment_required":
-            return {**common, **self.details}
-        return {**common, "untrusted": [DETAILS], DETAILS: self.details}
+            return {**common, **self.details, **(self.x402 or {})}
+        marked = {"untrusted": [DETAILS], DETAILS: self.details}
+        return {**common, **marked, **(self.x402 or {})}
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -402,8 +450,11 @@ def _problem(error: BaseException, failure: Failure) -> Problem:
     if failure is UNEXPECTED:
         return Problem(failure, "something went wrong on our side", {})
     if isinstance(error, PaymentRequiredError):
-        return Problem(failure, str(error), error.requirement.as_dict())
-    return Problem(failure, _told(str(error)), _told(dict(getattr(error, "details", {}))))
+        required = error.requirement
+        return Problem(failure, str(error), required.as_dict(), required.x402)
+    details = _told(dict(getattr(error, "details", {})))
+    x402 = error.x402 if isinstance(error, PaymentRefusedError) else None
+    return Problem(failure, _told(str(error)), details, x402)
 
 
 def _told(value: Any) -> Any:  # noqa: ANN401  any JSON

@@ -20,9 +20,9 @@ DESCRIPTION: Final = """\
 Pay for a quoted run, or ask how a payment stands. This is the one tool that spends money: use it
 when the user agreed or the budget allows. Give the quote_id and an offer: credits are taken at once
 and answer paid with a payment_token; stripe_checkout answers pending with a checkout_url for a
-person. Call again with the session_id or quote_id until status is paid; paying twice is impossible.
-With only an fmu_id it quotes that model's default experiment. Example: {"quote_id": "qt_...",
-"offer": "credits"}."""
+person; x402 takes the signed payment that comes along. Call again with the session_id or quote_id
+until status is paid; paying twice is impossible. With only an fmu_id it quotes that model's default
+experiment. Example: {"quote_id": "qt_...", "offer": "credits"}."""
 
 
 class PayInput(BaseModel):
@@ -65,10 +65,11 @@ def handle(context: Context, request: PayInput) -> PayOutput:
             return _quoted(quote)
         quote_id = quote.id
     status = context.gateway.payments.pay(
-        context.account_id,
+        context.caller,
         quote_id=quote_id,
         session_id=request.session_id,
         offer=request.offer,
+        proof=context.proof,
         now=context.now,
     )
     return PayOutput.model_validate(status.as_dict())

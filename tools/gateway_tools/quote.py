@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
 from gateway_tools.context import Context
-from gateway_tools.requests import Planned, RunRequest, planned, to_quote
+from gateway_tools.requests import RunRequest, planned, to_quote
 from gateway_tools.tool import Tool
 
 NAME: Final = "quote"
@@ -58,14 +58,14 @@ class QuoteOutput(BaseModel):
 def handle(context: Context, request: RunRequest) -> QuoteOutput:
     """Price the run. Input errors surface here, before money is spoken of."""
     plan = planned(context, request)
-    return quoted(context, plan)
-
-
-def quoted(context: Context, plan: Planned) -> QuoteOutput:
-    """The plan's quote as a caller sees it."""
     payments = context.gateway.payments
     quote = payments.quote(context.account_id, to_quote(context, plan), context.now)
-    money = quote.money
+    return quoted(context, quote)
+
+
+def quoted(context: Context, quote: Quote) -> QuoteOutput:
+    """The quote as its caller sees it."""
+    payments, money = context.gateway.payments, quote.money
     return QuoteOutput(
         quote_id=quote.id,
         amount=money.amount,
@@ -76,7 +76,7 @@ def quoted(context: Context, plan: Planned) -> QuoteOutput:
         work_units=quote.work_units,
         request_sha256=quote.request_sha256,
         expires_at=quote.expires_at,
-        offers=[OfferView(**asdict(offer)) for offer in payments.prices(quote)],
+        offers=[OfferView(**asdict(offer)) for offer in payments.prices(quote, context.caller)],
         existing_result_id=quote.existing_result_id,
         already_paid_quote_id=quote.already_paid_quote_id,
         next_steps=_next_steps(quote),

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import structlog
 from pydantic import Field
 
+from gateway_payments.quotes import Quote
 from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_runs.results import Prepared
@@ -63,7 +64,10 @@ def handle(context: Context, request: SimulateInput) -> SimulateOutput | QuoteOu
     known = repeated or _reusable(context, request, plan)
     if known is not None:
         return _from_store(context, request, plan, known, cached=repeated is None)
-    run_id = _admit(context, request, plan, new)
+    paid = _paid_along(context, request, plan)
+    if isinstance(paid, records.Record):
+        return _from_store(context, request, plan, paid, cached=False)
+    run_id = _admit(context, paid, plan, new)
     trajectory, prepared = _run(context, plan, run_id)
     record = _deliver(context, plan, trajectory, prepared)
     return answer(context, plan.run, record, trajectory, request.points)
@@ -83,15 +87,19 @@ def _asked(context: Context, request: SimulateInput) -> SimulationRequest:
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
-    if not context.gateway.payments.free:
-        raise _requirement(context, plan)
-    return quoted(context, plan)
+    quote = _quote(context, plan)
+    if quote.prices:
+        raise _requirement(context, quote)
+    return quoted(context, quote)
 
 
-def _requirement(context: Context, plan: Planned) -> PaymentRequiredError:
-    payments, now = context.gateway.payments, context.now
-    quote = payments.quote(context.account_id, to_quote(context, plan), now)
-    return PaymentRequiredError(payments.require(quote, now))
+def _quote(context: Context, plan: Planned) -> Quote:
+    return context.gateway.payments.quote(context.account_id, to_quote(context, plan), context.now)
+
+
+def _requirement(context: Context, quote: Quote) -> PaymentRequiredError:
+    payments = context.gateway.payments
+    return PaymentRequiredError(payments.require(quote, context.caller, context.now))
 
 
 def _new_run(context: Context, request: SimulateInput, plan: Planned) -> records.NewRun:
@@ -139,6 +147,27 @@ def _from_store(
     return answer(context, plan.run, record, stored, request.points, cached=cached)
 
 
+def _paid_along(
+    context: Context, request: SimulateInput, plan: Planned
+) -> SimulateInput | records.Record:
+    """The request with the quote that the payment beside it has paid, where there is one.
+
+    Where that payment has bought this run before and its answer was lost: the run.
+    """
+    payments, proof = context.gateway.payments, context.proof
+    if proof is None or payments.free or request.payment_token is not None:
+        return request
+    wanted = request.quote_id or _quote(context, plan).id
+    quote_id = payments.pay_by_proof(context.caller, proof, context.now, wanted)
+    run_id = payments.delivered(context.account_id, quote_id)
+    if run_id is not None:
+        with context.gateway.database.read() as db:
+            record = records.find(db, context.account_id, run_id, context.kept_since)
+        if record.request_sha256 == plan.priced.request_sha256:
+            return record
+    return request.model_copy(update={"quote_id": quote_id})
+
+
 def _admit(context: Context, request: SimulateInput, plan: Planned, new: records.NewRun) -> str:
     """Reserve what pays for the run and record the run, in one transaction."""
     run_id, now = records.new_id(), context.now
@@ -148,7 +177,7 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, new: records
         context.gateway.payments.look_after(context.account_id, request.quote_id, now)
         if _begin(context, request, plan, run_id, new):
             return run_id
-    raise _requirement(context, plan)
+    raise _requirement(context, _quote(context, plan))
 
 
 def _begin(
@@ -202,16 +231,19 @@ def _fail(context: Context, run_id: str, error: BaseException) -> None:
     """Record why the run failed and give back what was reserved for it, in one transaction."""
     now = context.now
     models_fault = getattr(error, "models_fault", False)
-    charged = None
+    charged = returned = None
     with context.gateway.database.write() as db:
         if records.fail(db, run_id, failure_of(error).code, now):
             settled = context.gateway.payments.release(
                 db, run_id, now, None, models_fault=models_fault
             )
             charged = settled and settled.charged
+            returned = settled and settled.returned_to
             context.gateway.results.delete(db, run_id)  # half of it may be a blob
     if isinstance(error, SimulationError):
         error.details["charged"] = str(charged) if charged else "nothing"
+        if returned:
+            error.details["given_back_as"] = returned
 
 
 def _deliver(

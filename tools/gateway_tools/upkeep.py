@@ -15,6 +15,8 @@ _GRACE: Final = timedelta(seconds=30)  # for what comes before and after the run
 def recover(gateway: Gateway) -> list[str]:
     """Fail the runs whose process died and release what was reserved for them; their ids.
 
+    Payments that a crash left half done are looked after too.
+
     A run counts as dead once it is older than any run can get, so that another process on the same
     database may call this at any time.
     """
@@ -28,6 +30,7 @@ def recover(gateway: Gateway) -> list[str]:
     for run_id in lost:  # a blob may have been stored right before the death
         with gateway.database.write() as db:
             gateway.results.delete(db, run_id)
+    gateway.payments.reconcile(now)
     return lost
 
 

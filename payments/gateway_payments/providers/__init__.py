@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from gateway_payments.accounts import Caller
 from gateway_payments.payments import Payment
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import Offer
@@ -16,14 +17,15 @@ from gateway_payments.requirement import Offer
 class Provider(Protocol):
     """One way to pay. No method is called inside a transaction: each may ask the outside world."""
 
-    def offer(self, quote: Quote, now: datetime) -> Offer:
+    def offer(self, quote: Quote, caller: Caller, now: datetime) -> Offer:
         """How the quote can be paid this way, ready to be acted on."""
         ...
 
-    def begin(self, quote: Quote, now: datetime) -> Payment:
+    def begin(self, quote: Quote, caller: Caller, now: datetime) -> Payment:
         """Start paying the quote, or find the payment that was started.
 
-        Raises QuoteExpiredError where the quote's time is over and nothing was started.
+        Raises QuoteExpiredError where the quote's time is over and nothing was started, and
+        BudgetExceededError or OfferNotAllowedError where the caller's key may not.
         """
         ...
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway_payments import payments
+from gateway_payments import budgets, payments
+from gateway_payments.accounts import Caller
 from gateway_payments.exceptions import QuoteExpiredError, StripeUnavailableError
 from gateway_payments.money import from_minor
 from gateway_payments.payments import WAITING, Payment
@@ -51,23 +52,24 @@ class StripeCheckout:
         self._settings = settings
         self._token_ttl = token_ttl
 
-    def offer(self, quote: Quote, now: datetime) -> Offer:
+    def offer(self, quote: Quote, caller: Caller, now: datetime) -> Offer:
         """The quote's Checkout page."""
-        payment = self.begin(quote, now)
+        payment = self.begin(quote, caller, now)
         data = {"session_id": payment.external_id, "checkout_url": payment.checkout_url}
         return offer_of(KIND, payment.money, payment.expires_at, data)
 
-    def begin(self, quote: Quote, now: datetime) -> Payment:
+    def begin(self, quote: Quote, caller: Caller, now: datetime) -> Payment:
         """Open a Checkout session, or give the one that is open.
 
-        Raises QuoteExpiredError, and StripeUnavailableError with nothing lost: ask again.
+        Raises QuoteExpiredError, OfferNotAllowedError, and StripeUnavailableError with nothing
+        lost: ask again.
         """
         with self._database.read() as db:
             payment = payments.latest(db, quote.id, KIND)
         if payment and payment.external_id and payment.expires_at <= now:
             payment = self.settle(payment, now)
         if payment is None or not _is_usable(payment, now):
-            payment = self._record(quote, payment, now)
+            payment = self._record(quote, caller, payment, now)
         return payment if payment.external_id else self._open_session(payment, quote)
 
     def settle(self, payment: Payment, now: datetime) -> Payment:
@@ -133,12 +135,14 @@ class StripeCheckout:
         self, db: Connection, payment: Payment, session: Session, now: datetime
     ) -> None:
         if from_minor(session.amount_minor, session.currency) == payment.money:
-            settle(db, payment, "stripe", now, self._token_ttl)
+            settle(db, payment, now, self._token_ttl)
             return
         if payments.move(db, payment.id, of=WAITING | {"expired", "failed"}, to="mismatched"):
             _log.error("checkout_amount_differs", payment=payment.id, session=session.id)
 
-    def _record(self, quote: Quote, previous: Payment | None, now: datetime) -> Payment:
+    def _record(
+        self, quote: Quote, caller: Caller, previous: Payment | None, now: datetime
+    ) -> Payment:
         """Write down that a session is about to be opened; concurrent callers share the row."""
         if quote.expires_at <= now:
             raise QuoteExpiredError(quote.id, quote.expires_at)
@@ -147,7 +151,10 @@ class StripeCheckout:
         with self._database.write() as db:
             if previous:
                 payments.move(db, previous.id, of=frozenset({"begun"}), to="expired")
-            payments.record(db, quote, KIND, attempt, now=now, expires_at=ends)
+            budgets.spend(db, caller, KIND, quote.prices[KIND], now)
+            payments.record(
+                db, quote, KIND, attempt, now=now, expires_at=ends, key_id=caller.key_id
+            )
             return payments.load(db, payments.payment_id(quote.id, KIND, attempt))
 
     def _open_session(self, payment: Payment, quote: Quote) -> Payment:

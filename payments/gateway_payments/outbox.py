@@ -1,0 +1,115 @@
+"""The outbox: what the outside world is to be told, written with what makes it so.
+
+A row is put in the transaction that captures a run or gives money back, and sent afterwards, as
+often as it takes. Its id is the name under which the outside world recognises it again, so that
+sending it twice does nothing twice. Whoever sends takes a lease first: of many workers one sends,
+and if that one dies, another does once the lease is over.
+
+    waiting -> sent       the outside world has it
+    waiting -> stuck      it can't be sent any more, or not safely: an operator decides
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, Connection, Index, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway_payments.insertion import insert_once
+from gateway_storage.base import Base
+
+LEASE: Final = timedelta(minutes=2)  # longer than any one call with its retries
+_LONGEST_WAIT: Final = timedelta(hours=1)
+_LONGEST_REASON: Final = 200
+
+
+class OutboxRow(Base):
+    """One thing to tell. `due_at`: not before; while one worker sends it, the end of its lease."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'sent', 'stuck')", name="state"),
+        Index(None, "state", "due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    created_at: Mapped[datetime]
+    first_tried_at: Mapped[datetime | None]
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    reason: Mapped[str | None]  # why the last attempt failed
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Something to send. `first_tried_at` is None where nobody has tried yet."""
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+    created_at: datetime
+    first_tried_at: datetime | None
+
+
+def put(db: Connection, letter_id: str, kind: str, payload: dict[str, Any], now: datetime) -> None:
+    """Have this told, once for each `letter_id`."""
+    row = {
+        "id": letter_id,
+        "kind": kind,
+        "payload": payload,
+        "state": "waiting",
+        "attempts": 0,
+        "created_at": now,
+        "first_tried_at": None,
+        "due_at": now,
+        "sent_at": None,
+        "reason": None,
+    }
+    insert_once(db, OutboxRow, row)
+
+
+def due(db: Connection, now: datetime, most: int) -> list[str]:
+    """Letters that somebody should send now, the longest waiting first."""
+    waiting = select(OutboxRow.id).where(OutboxRow.state == "waiting", OutboxRow.due_at <= now)
+    return list(db.execute(waiting.order_by(OutboxRow.due_at).limit(most)).scalars())
+
+
+def take(db: Connection, letter_id: str, now: datetime) -> Letter | None:
+    """Take the letter to send it; None where somebody else did. Commit before sending."""
+    free = (OutboxRow.id == letter_id, OutboxRow.state == "waiting", OutboxRow.due_at <= now)
+    taken = update(OutboxRow).where(*free).values(due_at=now + LEASE)
+    row = db.execute(taken.returning(OutboxRow.__table__)).first()
+    if row is None:
+        return None
+    tried = {"attempts": row.attempts + 1, "first_tried_at": row.first_tried_at or now}
+    db.execute(update(OutboxRow).where(OutboxRow.id == letter_id).values(**tried))
+    return Letter(row.id, row.kind, row.payload, row.attempts, row.created_at, row.first_tried_at)
+
+
+def sent(db: Connection, letter_id: str, now: datetime) -> None:
+    """It has arrived."""
+    waiting = (OutboxRow.id == letter_id, OutboxRow.state == "waiting")
+    db.execute(update(OutboxRow).where(*waiting).values(state="sent", sent_at=now, reason=None))
+
+
+def failed(db: Connection, letter: Letter, reason: str, now: datetime) -> None:
+    """It did not arrive, or nobody knows: try again later, each time a little later."""
+    wait = min(_LONGEST_WAIT, timedelta(seconds=2.0 ** min(letter.attempts + 1, 12)))
+    waiting = (OutboxRow.id == letter.id, OutboxRow.state == "waiting")
+    later = {"due_at": now + wait, "reason": reason[:_LONGEST_REASON]}
+    db.execute(update(OutboxRow).where(*waiting).values(**later))
+
+
+def stuck(db: Connection, letter_id: str, reason: str) -> None:
+    """It must not be sent again by itself; the audit names it until an operator has decided."""
+    waiting = (OutboxRow.id == letter_id, OutboxRow.state == "waiting")
+    given_up = {"state": "stuck", "reason": reason[:_LONGEST_REASON]}
+    db.execute(update(OutboxRow).where(*waiting).values(**given_up))

@@ -1,0 +1,88 @@
+"""A mistake in what decides where money goes stops the start, with one line each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from x402.mechanisms.evm.default_assets import DEFAULT_ASSETS
+
+from gateway_payments.providers import x402_chain
+from gateway_payments.settings import PaymentSettings, mistakes
+from gateway_payments.x402_settings import USDC, Asset, X402Settings, asset_of
+
+TILL = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+GOOD = X402Settings(
+    pay_to=TILL,
+    network="eip155:8453",
+    asset=USDC["eip155:8453"],
+    resource_url="http://gateway/simulate",
+    facilitator_url="https://facilitator.example",
+)
+
+
+def _wrong(settings: X402Settings | None, currency: str = "usd") -> list[str]:
+    offered = PaymentSettings(secret=b"0" * 32, offers=("x402",), currency=currency, x402=settings)
+    return mistakes(offered)
+
+
+def test_good_settings_have_no_mistakes() -> None:
+    assert _wrong(GOOD) == []
+    own = replace(GOOD, facilitator_url=None, rpc_url="https://node", private_key="0x" + "1" * 64)
+    assert _wrong(own) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (replace(GOOD, pay_to=""), "X402_PAY_TO: is needed"),
+        (replace(GOOD, pay_to="0x" + "0" * 40), "X402_PAY_TO: is needed"),
+        (replace(GOOD, pay_to=TILL.replace("fCD", "fcD")), "X402_PAY_TO: 0x833589fcD6"),
+        (replace(GOOD, network="base"), "X402_NETWORK: is needed"),
+        (replace(GOOD, asset=Asset("0x1", "USDC", "2")), "X402_ASSET: is needed"),
+        (replace(GOOD, asset=Asset(TILL, "", "2")), "X402_ASSET_NAME: is needed"),
+        (replace(GOOD, asset=Asset(TILL, "USDC", "")), "X402_ASSET_VERSION: is needed"),
+        (replace(GOOD, facilitator_url="ftp://x"), "X402_FACILITATOR_URL: must begin"),
+        (replace(GOOD, rpc_url="node:8545"), "X402_RPC_URL: must begin"),
+        (replace(GOOD, private_key="secret"), "X402_PRIVATE_KEY: must be 64"),
+        (replace(GOOD, confirmations=0), "X402_CONFIRMATIONS: must be at least 1"),
+        (None, "PAYMENT_OFFERS: x402 needs"),
+    ],
+)
+def test_each_mistake_is_one_line_without_the_secret(
+    settings: X402Settings | None, told: str
+) -> None:
+    (line,) = _wrong(settings)
+    assert line.startswith(told)
+    assert "secret" not in line
+    assert "\n" not in line
+
+
+def test_who_settles_must_be_said() -> None:
+    lines = _wrong(replace(GOOD, facilitator_url=None))
+    assert [line.partition(":")[0] for line in lines] == ["X402_RPC_URL", "X402_PRIVATE_KEY"]
+
+
+def test_tokens_are_dollars() -> None:
+    (line,) = _wrong(GOOD, currency="eur")
+    assert line.startswith("STRIPE_SIMULATION_CURRENCY: must be usd")
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(replace(GOOD, private_key="1" * 64, rpc_url="https://node/v2/key"))
+    assert "1" * 64 not in shown
+    assert "v2/key" not in shown
+
+
+def test_our_tokens_are_the_ones_that_x402_knows() -> None:
+    for network, ours in USDC.items():
+        theirs = DEFAULT_ASSETS[network][0]
+        assert (ours.address, ours.name, ours.version) == (
+            theirs["asset"],
+            theirs["name"],
+            theirs["version"],
+        )
+        assert theirs["decimals"] == x402_chain._SIX  # noqa: SLF001
+        assert asset_of(network, None, None, None) == ours
+        assert asset_of(network, ours.address.lower(), None, None).name == ours.name
+    assert asset_of("eip155:1", "0x1", None, "3") == Asset("0x1", "", "3")
