@@ -27,8 +27,8 @@ from gateway_server.links import http_door
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
-from gateway_simulation.pool import MOST_WAITING
 from gateway_server.x402_headers import RECEIPT, REQUIRED
+from gateway_simulation.pool import MOST_WAITING
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
