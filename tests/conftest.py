@@ -12,6 +12,7 @@ import httpx
 import pytest
 from doors.clients import Where
 from hypothesis import settings
+from postgres import postgres_url
 from stripe_standin.server import running
 from stripe_standin.sessions import Stripe
 
@@ -20,6 +21,8 @@ from gateway_server.settings import read_settings
 
 settings.register_profile("same", derandomize=True)  # the same cases in each run
 settings.load_profile("same")
+
+__all__ = ["postgres_url"]  # a fixture for all tests
 
 WEBHOOK_SECRET = "whsec_" + "0" * 24
 
