@@ -87,12 +87,10 @@ class UnknownSessionError(PaymentError):
 
 
 class OfferUnavailableError(PaymentError):
-    """The quote cannot be paid this way."""
+    """The quote cannot be paid this way, or the account not charged by it."""
 
     def __init__(self, offer: str, available: tuple[str, ...]) -> None:
-        super().__init__(
-            f"this quote cannot be paid by {offer!r}", offer=offer, available=list(available)
-        )
+        super().__init__(f"{offer!r} is no way to pay here", offer=offer, available=list(available))
         self.offer = offer
         self.available = available
 
@@ -269,6 +267,20 @@ class LimitedKeyError(PaymentError):
 
     def __init__(self, key_id: str) -> None:
         super().__init__("a key with a budget can't manage its account", key_id=key_id)
+
+
+class LastUnlimitedKeyError(PaymentError):
+    """With a budget on this key nobody could manage the account any more."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("it is the account's last key without a budget", key_id=key_id)
+
+
+class BudgetCurrencyError(PaymentError):
+    """The budget is in another currency than the prices."""
+
+    def __init__(self, given: str, currency: str) -> None:
+        super().__init__(f"prices here are in {currency.upper()}", given=given, currency=currency)
 
 
 class WebhookSignatureError(PaymentError):

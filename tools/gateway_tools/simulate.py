@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from gateway_payments.quotes import Quote
 from gateway_payments.requirement import PaymentRequiredError
 from gateway_runs import records
 from gateway_runs.results import Prepared
@@ -79,19 +78,11 @@ def _asked(context: Context, request: SimulateInput) -> SimulationRequest:
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
-    quote = _quote(context, plan)
+    payments, now = context.gateway.payments, context.now
+    quote = payments.quote(context.account_id, to_quote(context, plan), now)
     if quote.prices:
-        raise _requirement(context, quote)
+        raise PaymentRequiredError(payments.require(quote, context.caller, now))
     return quoted(context, quote)
-
-
-def _quote(context: Context, plan: Planned) -> Quote:
-    return context.gateway.payments.quote(context.account_id, to_quote(context, plan), context.now)
-
-
-def _requirement(context: Context, quote: Quote) -> PaymentRequiredError:
-    payments = context.gateway.payments
-    return PaymentRequiredError(payments.require(quote, context.caller, context.now))
 
 
 def _new_run(context: Context, request: SimulateInput, plan: Planned) -> records.NewRun:
@@ -148,7 +139,8 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, new: records
         context.gateway.payments.look_after(context.account_id, request.quote_id, now)
         if _begin(context, request, plan, run_id, new):
             return run_id
-    raise _requirement(context, _quote(context, plan))
+    needed = context.gateway.payments.require_for(context.caller, to_quote(context, plan), now)
+    raise PaymentRequiredError(needed)
 
 
 def _begin(
