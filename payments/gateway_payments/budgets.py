@@ -159,15 +159,17 @@ def require_unlimited(db: Connection, caller: Caller) -> None:
         raise LimitedKeyError(caller.key_id)
 
 
-def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetime) -> None:
-    """Count `price` against the budget of the caller's key, if it has one.
+def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetime) -> str | None:
+    """Count `price` against the budget of the caller's key, and give that key's id.
 
-    In the transaction that spends the money, which must be rolled back where this raises:
+    None where there is nothing to count against. The payment keeps the id and `now`, by which
+    `unspend` takes back what was counted and nothing else. In the transaction that spends the
+    money, which must be rolled back where this raises:
     OfferNotAllowedError, BudgetExceededError.
     """
     budget = require_allowed(db, caller, offer)
     if budget is None or caller.key_id is None or offer == BY_A_PERSON:
-        return
+        return None
     if budget.currency != price.currency:
         raise BudgetExceededError(caller.key_id, "currency", budget.currency, price, 0, 0, None)
     most = budget.per_run_micros
@@ -179,6 +181,7 @@ def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetim
     }
     for period, name in _periods(now):
         _count(db, caller.key_id, period, name, price, limits[period], now)
+    return caller.key_id
 
 
 def unspend(db: Connection, key_id: str | None, offer: str, price: Money, at: datetime) -> None:

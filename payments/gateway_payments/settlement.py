@@ -65,8 +65,7 @@ def give_back(db: Connection, held: Entitlement, now: datetime) -> None:
     name = f"give_back:{payment.id}"
     post(db, Transfer(name, held.account_id, "deferred", into, held.money), now)
     payments.move(db, payment.id, of=frozenset({"paid"}), to="refunded")
-    if payment.paid_at is not None:
-        budgets.unspend(db, payment.key_id, payment.provider, payment.money, payment.paid_at)
+    budgets.unspend(db, payment.key_id, payment.provider, payment.money, payment.created_at)
     if into == "stripe":
         letter = {"payment_id": payment.id, "session_id": payment.external_id}
         outbox.put(db, f"refund:{payment.id}", REFUND, letter, now)
