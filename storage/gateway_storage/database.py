@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 _BUSY_TIMEOUT_S: Final = 30
 
@@ -80,7 +80,7 @@ class Database:
         try:
             with self.read() as connection:
                 connection.exec_driver_sql("SELECT 1")
-        except OperationalError as error:
+        except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
 
     def close(self) -> None:

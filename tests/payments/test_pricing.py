@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from payments.world import DOLLAR, NOW, World, priced, stripe_settings
 
 from gateway_payments.accounts import Caller, add_key
-from gateway_payments.admission import MAX_FAULTS
 from gateway_payments.budgets import Budget
+from gateway_payments.entitlements import MAX_FAULTS
 from gateway_payments.exceptions import BudgetExceededError, OfferNotAllowedError
 from gateway_payments.money import MICROS, Money, from_minor
 from gateway_payments.pricing import metered_units, price_list
