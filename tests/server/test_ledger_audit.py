@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Running, running_gateway
 from doors.clients import Where
+from postgres import fresh_database
 
 from gateway_payments.accounts import find_caller
 from gateway_payments.ledger import grant_credits
@@ -35,11 +37,11 @@ STUCK_LETTER = """
 """
 
 
-def audit(database: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def audit(database: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, "ledger", "audit", *options],
         cwd=database.parent,
-        env={**os.environ, "FMU_GATEWAY_DB_PATH": str(database)},
+        env={**os.environ, "FMU_GATEWAY_DB_PATH": str(database), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -214,3 +216,29 @@ def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     done = audit(tmp_path / "text.sqlite3")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_gateway_on_postgres_is_audited_while_it_serves(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    environment = {
+        "PAYMENT_OFFERS": "credits",
+        "DATABASE_URL": fresh_database(postgres_url),
+        "STORAGE_URL": f"file:{tmp_path}",
+        "GATEWAY_SECRET": "0" * 32,
+    }
+    with running_gateway(tmp_path, environment, None) as gateway:
+        where = gateway.account()
+        _give(gateway, where)
+        with gateway.http(where) as http:
+            http.put("/account/budget", json={"auto_pay": "credits"})
+            budget = {"per_day": 3}
+            agent = http.post("/account/keys", json={"budget": budget}).json()
+        with gateway.http(replace(where, key=agent["key"])) as http:
+            for step in (0.1, 0.2):
+                run = http.post("/simulate", json={"fmu_id": "msl:Dahlquist", "step": step})
+                assert run.status_code == 200, run.text
+        done = audit(gateway.database, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 delivered" in done.stdout
+    assert done.stdout.endswith("every rule holds\n")
