@@ -14,6 +14,7 @@ import pytest
 import structlog
 from doors.clients import Where
 from hypothesis import settings
+from postgres import postgres_url
 from stripe_standin.server import running
 from stripe_standin.sessions import Stripe
 
@@ -25,6 +26,7 @@ settings.load_profile("same")
 
 # to stderr, as every gateway logs; which that is at the time: pytest exchanges it
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+__all__ = ["postgres_url"]  # a fixture for all tests
 
 WEBHOOK_SECRET = "whsec_" + "0" * 24
 

@@ -38,12 +38,18 @@ async def read_body(request: Request) -> dict[str, Any]:
 
 def body_docs(name: str) -> dict[str, Any]:
     """OpenAPI of a route whose body is the tool's input and whose answer is its output."""
-    tool = TOOLS[name]
-    content = {"application/json": {"schema": _inline(tool.input)}}
+    return object_docs(TOOLS[name].input, TOOLS[name].output)
+
+
+def object_docs(
+    body: type[BaseModel], answer: type[BaseModel], status: int = 200
+) -> dict[str, Any]:
+    """OpenAPI of a route that takes `body` and answers `answer`."""
+    content = {"application/json": {"schema": _inline(body)}}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
         "response_model": None,
-        "responses": {200: {"model": tool.output}},
+        "responses": {status: {"model": answer}},
     }
 
 

@@ -16,6 +16,8 @@ library = typer.Typer(no_args_is_help=True, help="The model library.")
 credits_ = typer.Typer(no_args_is_help=True, help="Prepaid credits.")
 app.add_typer(library, name="library")
 app.add_typer(credits_, name="credits")
+ledger = typer.Typer(no_args_is_help=True, help="The books.")
+app.add_typer(ledger, name="ledger")
 
 
 def main() -> None:
@@ -129,6 +131,24 @@ def credits_grant(
         typer.echo(grant_credits(_settings(), account_id, amount, reason))
     except PaymentError as error:
         _stop([str(error)])
+
+
+@ledger.command("audit")
+def ledger_audit(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program")] = False,
+) -> None:
+    """Prove every rule of the books on a live database; status 1 where one is broken."""
+    from gateway_server import ledger_report  # noqa: PLC0415
+
+    audit = ledger_report.audited(_settings())
+    if as_json:
+        typer.echo(ledger_report.as_json(audit))
+    else:
+        for line in ledger_report.lines(audit):
+            typer.echo(line)
+    if not audit.sound:
+        raise typer.Exit(1)
 
 
 def _settings(**overrides: object) -> Settings:

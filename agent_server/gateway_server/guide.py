@@ -23,6 +23,12 @@ Every way needs `Authorization: Bearer <key>`; `POST /keys` makes a key.
 
 ## Tools
 {tools}
+
+## Money
+A run that costs something answers 402 with a quote and offers and spends nothing: follow its
+next_steps. account shows the balance and what this key may still spend; at budget_exceeded tell
+the user what details says. A failed run gives its payment back. Never pay twice: ask pay with the
+same id.
 """
 
 

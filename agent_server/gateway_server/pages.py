@@ -17,7 +17,7 @@ from gateway_server.rest import Rest, answered, uploaded
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError
-from gateway_tools import account, upload_fmu
+from gateway_tools import keys, upload_fmu
 from gateway_tools.context import Context, Gateway
 
 SUCCESS_PATH: Final = "/payments/success"
@@ -36,7 +36,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/keys", status_code=201)
     async def create_key() -> Response:
         """Make an account and its first API key; the key is shown this once."""
-        return answered(await to_thread.run_sync(account.create, rest.gateway), status=201)
+        return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 
 def _health_routes(router: APIRouter, rest: Rest) -> None:

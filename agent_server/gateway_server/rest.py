@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from gateway_server.auth import authenticate
-from gateway_server.bodies import body_docs, query_docs, read_body
+from gateway_server.bodies import body_docs, object_docs, query_docs, read_body
 from gateway_server.x402_headers import proof_in, receipt_headers
-from gateway_tools import account, describe_model, models, upload_fmu
+from gateway_tools import account, describe_model, keys, models, upload_fmu
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.exceptions import OneSourceError, TooLargeError
 from gateway_tools.get_result import MEDIA_TYPES
@@ -172,21 +172,31 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         return answered(page)
 
     @router.get("/account/keys")
-    async def keys(request: Request) -> Response:
+    async def list_keys(request: Request) -> Response:
         """The account's API keys, without their secrets."""
-        return answered(await rest.call(request, account.list_keys))
+        return answered(await rest.call(request, keys.list_keys))
 
-    @router.post("/account/keys", status_code=201)
+    @router.post(
+        "/account/keys",
+        status_code=201,
+        **object_docs(keys.NewKeyInput, keys.NewKeyOutput, status=201),
+    )
     async def add_key(request: Request) -> Response:
         """Another key for the same account."""
-        asked = parsed(account.NewKeyInput, await read_body(request))
-        new = await rest.call(request, lambda context: account.add_key(context, asked))
+        asked = parsed(keys.NewKeyInput, await read_body(request))
+        new = await rest.call(request, lambda context: keys.add_key(context, asked))
         return answered(new, status=201)
+
+    @router.put("/account/budget", **object_docs(keys.ChangeInput, keys.ChangeOutput))
+    async def change_budget(request: Request) -> Response:
+        """Limit what a key may spend, or have runs paid without asking."""
+        asked = parsed(keys.ChangeInput, await read_body(request))
+        return answered(await rest.call(request, lambda c: keys.change_budget(c, asked)))
 
     @router.delete("/account/keys/{key_id}", status_code=204)
     async def revoke(request: Request, key_id: str) -> Response:
         """Make a key worthless."""
-        await rest.call(request, lambda context: account.revoke_key(context, key_id))
+        await rest.call(request, lambda context: keys.revoke_key(context, key_id))
         return Response(status_code=204)
 
 

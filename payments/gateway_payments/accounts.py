@@ -139,6 +139,11 @@ def set_auto_pay(db: Connection, account_id: str, offer: str | None) -> None:
     db.execute(update(AccountRow).where(AccountRow.id == account_id).values(auto_pay=offer))
 
 
+def hold(db: Connection, account_id: str) -> None:
+    """Keep the account's row until the transaction ends: others that want it wait."""
+    db.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())
+
+
 def add_key(db: Connection, account_id: str, label: str, now: datetime) -> NewKey:
     """Make another key for an existing account. Raises UnknownAccountError, InvalidTextError."""
     require_text("label", label, longest=_LONGEST_LABEL)
@@ -172,14 +177,16 @@ def revoke_key(db: Connection, account_id: str, key_id: str, now: datetime) -> N
 
     Raises UnknownKeyError for a key that the account does not have.
     """
-    if not is_plausible(key_id):
-        raise UnknownKeyError(key_id)
+    require_key(db, account_id, key_id)
+    good = (ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))
+    db.execute(update(ApiKeyRow).where(*good).values(revoked_at=now))
+
+
+def require_key(db: Connection, account_id: str, key_id: str) -> None:
+    """Raise UnknownKeyError unless the account has that key; a revoked one counts."""
     mine = (ApiKeyRow.id == key_id, ApiKeyRow.account_id == account_id)
-    if db.execute(select(ApiKeyRow.id).where(*mine)).first() is None:
+    if not is_plausible(key_id) or db.execute(select(ApiKeyRow.id).where(*mine)).first() is None:
         raise UnknownKeyError(key_id)
-    db.execute(
-        update(ApiKeyRow).where(*mine, ApiKeyRow.revoked_at.is_(None)).values(revoked_at=now)
-    )
 
 
 def find_caller(db: Connection, key: str) -> Caller | None:

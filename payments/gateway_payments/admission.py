@@ -133,7 +133,8 @@ def admit_by_quote(
 ) -> Admission | None:
     """Spend what was paid for a quote on the run; None if the quote is open but not paid.
 
-    A paid quote doesn't expire: an entitlement past its time is renewed. Raises UnknownQuoteError,
+    A paid quote doesn't expire: an entitlement past its time is renewed. One that was free lets a
+    run in while the account has free ones left. Raises UnknownQuoteError,
     QuoteExpiredError, PaymentTokenSpentError, PaymentInUseError, RequestExhaustedError,
     PaymentTooSmallError.
     """
@@ -143,7 +144,7 @@ def admit_by_quote(
     if not bought:
         if quote.expires_at <= now and not _is_being_paid(db, quote.id):
             raise QuoteExpiredError(quote.id, quote.expires_at)
-        return None
+        return None if quote.prices else admit_by_quota(db, settings, candidate)
     entitlement = bought[0]
     _require_enough(db, settings, entitlement, candidate.priced)
     entitlements.renew(db, entitlement.id, now, now + _lifetime(settings))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     JSON,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    Row,
     bindparam,
     delete,
     insert,
@@ -29,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway_payments.accounts import Caller
+from gateway_payments.accounts import ApiKeyRow, Caller, hold
 from gateway_payments.exceptions import BudgetExceededError, LimitedKeyError, OfferNotAllowedError
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
@@ -84,6 +85,17 @@ class Budget:
     offers: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget, and what is spent of it in the present day and month (UTC), which end then."""
+
+    budget: Budget
+    day_micros: int
+    month_micros: int
+    day_ends: datetime
+    month_ends: datetime
+
+
 def set_budget(db: Connection, key_id: str, budget: Budget | None) -> None:
     """Give the key this budget, or none. What it has spent under an older one still counts."""
     db.execute(delete(BudgetRow).where(BudgetRow.key_id == key_id))
@@ -104,15 +116,20 @@ def find_budget(db: Connection, key_id: str | None) -> Budget | None:
     if key_id is None:
         return None
     row = db.execute(_OF_KEY, {"key": key_id}).first()
-    if row is None:
-        return None
-    return Budget(
-        currency=row.currency,
-        per_run_micros=row.per_run_micros,
-        per_day_micros=row.per_day_micros,
-        per_month_micros=row.per_month_micros,
-        offers=None if row.offers is None else tuple(row.offers),
-    )
+    return None if row is None else _budget(row)
+
+
+def standings(db: Connection, account_id: str, now: datetime) -> dict[str, Standing]:
+    """The budgets of all keys of the account, by key: what is spent of each."""
+    of_account = (BudgetRow.key_id == ApiKeyRow.id, ApiKeyRow.account_id == account_id)
+    found = db.execute(select(BudgetRow.__table__).where(*of_account)).all()
+    return {row.key_id: standing(db, row.key_id, _budget(row), now) for row in found}
+
+
+def standing(db: Connection, key_id: str, budget: Budget, now: datetime) -> Standing:
+    """How much of the key's budget is spent."""
+    so_far = spent(db, key_id, now)
+    return Standing(budget, so_far["day"], so_far["month"], _end("day", now), _end("month", now))
 
 
 def spent(db: Connection, key_id: str, now: datetime) -> dict[Period, int]:
@@ -133,20 +150,26 @@ def require_allowed(db: Connection, caller: Caller, offer: str) -> Budget | None
 
 
 def require_unlimited(db: Connection, caller: Caller) -> None:
-    """Raise LimitedKeyError where the caller's key has a budget: it may not manage the account."""
+    """Raise LimitedKeyError where the caller's key has a budget: it may not manage the account.
+
+    Takes the account's row, so that the key stays without one until the transaction ends.
+    """
+    hold(db, caller.account_id)
     if caller.key_id is not None and find_budget(db, caller.key_id) is not None:
         raise LimitedKeyError(caller.key_id)
 
 
-def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetime) -> None:
-    """Count `price` against the budget of the caller's key, if it has one.
+def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetime) -> str | None:
+    """Count `price` against the budget of the caller's key, and give that key's id.
 
-    In the transaction that spends the money, which must be rolled back where this raises:
+    None where there is nothing to count against. The payment keeps the id and `now`, by which
+    `unspend` takes back what was counted and nothing else. In the transaction that spends the
+    money, which must be rolled back where this raises:
     OfferNotAllowedError, BudgetExceededError.
     """
     budget = require_allowed(db, caller, offer)
     if budget is None or caller.key_id is None or offer == BY_A_PERSON:
-        return
+        return None
     if budget.currency != price.currency:
         raise BudgetExceededError(caller.key_id, "currency", budget.currency, price, 0, 0, None)
     most = budget.per_run_micros
@@ -158,6 +181,7 @@ def spend(db: Connection, caller: Caller, offer: str, price: Money, now: datetim
     }
     for period, name in _periods(now):
         _count(db, caller.key_id, period, name, price, limits[period], now)
+    return caller.key_id
 
 
 def unspend(db: Connection, key_id: str | None, offer: str, price: Money, at: datetime) -> None:
@@ -187,6 +211,16 @@ def _count(  # noqa: PLR0913, PLR0917
         so_far = spent(db, key_id, now)[period]
         ends = _end(period, now)
         raise BudgetExceededError(key_id, period, price.currency, price, most, so_far, ends)
+
+
+def _budget(row: Row[Any]) -> Budget:
+    return Budget(
+        currency=row.currency,
+        per_run_micros=row.per_run_micros,
+        per_day_micros=row.per_day_micros,
+        per_month_micros=row.per_month_micros,
+        offers=None if row.offers is None else tuple(row.offers),
+    )
 
 
 def _counter(key_id: str, period: str) -> ColumnElement[bool]:

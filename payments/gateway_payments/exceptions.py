@@ -87,12 +87,10 @@ class UnknownSessionError(PaymentError):
 
 
 class OfferUnavailableError(PaymentError):
-    """The quote cannot be paid this way."""
+    """The quote cannot be paid this way, or the account not charged by it."""
 
     def __init__(self, offer: str, available: tuple[str, ...]) -> None:
-        super().__init__(
-            "this quote cannot be paid that way", offer=offer, available=list(available)
-        )
+        super().__init__("that is no way to pay here", offer=offer, available=list(available))
         self.offer = offer
         self.available = available
 
@@ -300,6 +298,20 @@ class ChainUnavailableError(PaymentError):
     def __init__(self, reason: str) -> None:
         super().__init__("the payment network could not be reached", reason=reason)
         self.reason = reason
+
+
+class LastUnlimitedKeyError(PaymentError):
+    """With a budget on this key nobody could manage the account any more."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("it is the account's last key without a budget", key_id=key_id)
+
+
+class BudgetCurrencyError(PaymentError):
+    """The budget is in another currency than the prices."""
+
+    def __init__(self, given: str, currency: str) -> None:
+        super().__init__(f"prices here are in {currency.upper()}", given=given, currency=currency)
 
 
 class WebhookSignatureError(PaymentError):

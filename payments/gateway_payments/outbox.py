@@ -82,6 +82,12 @@ def due(db: Connection, now: datetime, most: int) -> list[str]:
     return list(db.execute(waiting.order_by(OutboxRow.due_at).limit(most)).scalars())
 
 
+def waiting_since(db: Connection) -> datetime | None:
+    """Since when the oldest unsent letter waits; None where none does."""
+    oldest = select(OutboxRow.created_at).where(OutboxRow.state == "waiting")
+    return db.execute(oldest.order_by(OutboxRow.created_at).limit(1)).scalar()
+
+
 def take(db: Connection, letter_id: str, now: datetime) -> Letter | None:
     """Take the letter to send it; None where somebody else did. Commit before sending."""
     free = (OutboxRow.id == letter_id, OutboxRow.state == "waiting", OutboxRow.due_at <= now)

@@ -163,7 +163,8 @@ def _find_open(db: Connection, key: str, priced: Priced, now: datetime) -> Quote
 
 def _open_key(account_id: str, priced: Priced, price: PriceList) -> str:
     """Two requests of one hash may still differ in KPIs and points: the whole request counts."""
-    return sha256_of([account_id, priced.request, priced.request_sha256, _stored(price)])
+    why = list(price.because)
+    return sha256_of([account_id, priced.request, priced.request_sha256, _stored(price), why])
 
 
 def _stored(price: PriceList) -> list[list[Any]]:

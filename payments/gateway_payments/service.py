@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from sqlalchemy import Connection
 
@@ -72,14 +72,29 @@ class Payments:
         """Whether nothing costs anything."""
         return not self._settings.offers
 
+    @property
+    def currency(self) -> str:
+        """What prices are in: usd."""
+        return self._settings.currency
+
+    def free_runs_left(self, account_id: str, now: datetime) -> int | None:
+        """How many runs the account may have for nothing today; None where none are given."""
+        most = self._settings.free_runs_per_day
+        if self.free or not most:
+            return None
+        with self._database.read() as db:
+            return quota.left(db, account_id, most, now)
+
     def quote(self, account_id: str, priced: Priced, now: datetime) -> Quote:
         """Price a run. The same request asked again gives the same quote while it is open.
 
         A quote for a request that is paid already names the quote that was paid.
         """
-        price = price_list(self._settings, priced.work_units, self._free_left(account_id, now))
-        quote = open_quote(self._database, account_id, priced, price, now)
-        return quote if self.free else self._with_paid(quote)
+        return self._open(account_id, priced, self.free_runs_left(account_id, now) or 0, now)
+
+    def require_for(self, caller: Caller, priced: Priced, now: datetime) -> PaymentRequirement:
+        """What a 402 says about a run that was not let in: as `quote` and `require` for money."""
+        return self.require(self._open(caller.account_id, priced, 0, now), caller, now)
 
     def find_quote(self, account_id: str, quote_id: str) -> Quote:
         """A quote made before; UnknownQuoteError for any id that is not this account's."""
@@ -99,15 +114,16 @@ class Payments:
     def require(self, quote: Quote, caller: Caller, now: datetime) -> PaymentRequirement:
         """What a 402 says. Opens the quote's Checkout page, or gives the open one.
 
-        Raises PaymentPendingError, QuoteExpiredError, OfferUnavailableError (none of the quote's
-        ways to pay is open to the caller) and, where it is the only one, StripeUnavailableError.
+        Raises PaymentPendingError, QuoteExpiredError, OfferNotAllowedError or OfferUnavailableError
+        (none of the quote's ways to pay is open to the caller's key, or to anybody) and, where it
+        is the only way to pay, StripeUnavailableError.
         """
         waiting = self._waiting(quote)
         if waiting and waiting.provider == BY_CHAIN:  # nobody is to pay a second time
             raise PaymentPendingError(quote.id)
         kinds = self._payable(quote, caller)
         if not kinds:
-            raise OfferUnavailableError(next(iter(quote.prices), "none"), self.offers_enabled)
+            self._refuse(caller, next(iter(quote.prices), "any offer"), kinds)
         offers, failure = self._offers(quote, caller, kinds, now)
         if not offers and failure:
             raise failure
@@ -283,12 +299,10 @@ class Payments:
             held = {money.currency: money for money in credit_balances(db, account_id)}
         return (held.pop(currency, Money(0, currency)), *held.values())
 
-    def _free_left(self, account_id: str, now: datetime) -> int:
-        most = self._settings.free_runs_per_day
-        if not most:
-            return 0
-        with self._database.read() as db:
-            return quota.left(db, account_id, most, now)
+    def _open(self, account_id: str, priced: Priced, free_left: int, now: datetime) -> Quote:
+        price = price_list(self._settings, priced.work_units, free_left)
+        quote = open_quote(self._database, account_id, priced, price, now)
+        return quote if self.free else self._with_paid(quote)
 
     def _with_paid(self, quote: Quote) -> Quote:
         with self._database.read() as db:
@@ -370,12 +384,16 @@ class Payments:
 
     def _chosen(self, quote: Quote, caller: Caller, offer: str | None) -> str:
         payable = self._payable(quote, caller)
-        chosen = offer or next(iter(payable), "any offer")
+        chosen = offer or next(iter((*payable, *quote.prices)))
         if chosen not in payable:
-            with self._database.read() as db:
-                budgets.require_allowed(db, caller, chosen)
-            raise OfferUnavailableError(chosen, payable)
+            self._refuse(caller, chosen, payable)
         return chosen
+
+    def _refuse(self, caller: Caller, offer: str, payable: tuple[str, ...]) -> NoReturn:
+        """The key's budget forbids it, or nobody can pay this way."""
+        with self._database.read() as db:
+            budgets.require_allowed(db, caller, offer)
+        raise OfferUnavailableError(offer, payable)
 
     def _waiting(self, quote: Quote) -> Payment | None:
         with self._database.read() as db:

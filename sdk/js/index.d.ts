@@ -272,6 +272,40 @@ export interface Account extends UsagePage {
   other_balances: Balance[];
   offers: string[];
   limits: Record<string, number>;
+  /** The offer that pays for runs without asking. */
+  auto_pay: string | null;
+  /** To a Stripe customer that agreed to be invoiced. */
+  linked: boolean;
+  /** Today; null: none are given. */
+  free_runs_left: number | null;
+  /** Of the key that is used; null: no limit. */
+  budget: Budget | null;
+}
+
+/** Amounts in the currency of the prices; null or absent: no limit. */
+export interface Limits {
+  per_run?: number | null;
+  per_day?: number | null;
+  per_month?: number | null;
+  /** Ways to pay that the key may use. */
+  offers?: string[] | null;
+}
+
+export interface Budget extends Required<Limits> {
+  currency: string;
+  spent_today: number;
+  spent_this_month: number;
+  left_today: number | null;
+  left_this_month: number | null;
+  day_ends: string;
+  month_ends: string;
+}
+
+/** A key's budget as it is now, and how its account pays. */
+export interface KeyBudget {
+  key_id: string;
+  budget: Budget | null;
+  auto_pay: string | null;
 }
 
 export interface KeyInfo {
@@ -279,6 +313,7 @@ export interface KeyInfo {
   label: string;
   created_at: string;
   revoked_at: string | null;
+  budget: Budget | null;
 }
 
 export interface UploadInfo {
@@ -335,8 +370,15 @@ export class FMUGatewayClient {
   account(page?: Page): Promise<Account>;
   usage(page?: Page): Promise<UsagePage>;
   keys(): Promise<KeyInfo[]>;
-  addKey(label?: string): Promise<{ key: string; key_id: string; account_id: string }>;
+  addKey(
+    label?: string,
+    budget?: Limits | null,
+  ): Promise<{ key: string; key_id: string; account_id: string }>;
   revokeKey(keyId: string): Promise<void>;
+  /** Replaces the key's limits by these. */
+  setBudget(keyId: string, limits?: Limits): Promise<KeyBudget>;
+  /** Has the account's runs paid without asking; null: it is asked each time. */
+  setAutoPay(offer: "credits" | "metered" | null): Promise<KeyBudget>;
 }
 
 export class GatewayError extends Error {

@@ -178,8 +178,18 @@ export class FMUGatewayClient {
     return (await this.#json("GET", "/account/keys")).keys;
   }
 
-  addKey(label = "") {
-    return this.#json("POST", "/account/keys", { json: { label } });
+  addKey(label = "", budget = null) {
+    return this.#json("POST", "/account/keys", { json: { label, budget } });
+  }
+
+  /** Replaces the key's limits by these: {per_run, per_day, per_month, offers}. */
+  setBudget(keyId, limits = {}) {
+    return this.#json("PUT", "/account/budget", { json: { ...limits, key_id: keyId } });
+  }
+
+  /** Has the account's runs paid by `offer` ("credits", "metered") without asking; null: asks. */
+  setAutoPay(offer) {
+    return this.#json("PUT", "/account/budget", { json: { auto_pay: offer } });
   }
 
   async revokeKey(keyId) {

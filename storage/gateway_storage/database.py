@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 _BUSY_TIMEOUT_S: Final = 30
 
@@ -64,8 +64,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading one consistent snapshot."""
+        """A connection for reading; on Postgres each statement sees what is committed by then."""
         with self.engine.connect().execution_options(read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for reading that sees one moment in all its statements, on Postgres too."""
+        options = {"read_only": True, "snapshot": True}
+        with self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     def check(self) -> None:
@@ -73,7 +80,7 @@ class Database:
         try:
             with self.read() as connection:
                 connection.exec_driver_sql("SELECT 1")
-        except OperationalError as error:
+        except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
 
     def close(self) -> None:
@@ -98,6 +105,7 @@ def _engine(url: str) -> Engine:
         raise DatabaseUnavailableError(message)
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(parsed, pool_pre_ping=True)
+        event.listen(engine, "connect", _configure_postgres)
         event.listen(engine, "begin", _begin_postgres)
         return engine
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
@@ -132,6 +140,14 @@ def _require_whole(connection: Connection) -> None:
             raise BrokenReferenceError(str(lost[0]))
 
 
+def _configure_postgres(connection: Any, _: object) -> None:  # noqa: ANN401  the driver's own
+    connection.execute("SET TIME ZONE 'UTC'")  # a time as text is the same on both databases
+    connection.commit()
+
+
 def _begin_postgres(connection: Connection) -> None:
-    if not connection.get_execution_options().get("synced", True):
+    options = connection.get_execution_options()
+    if options.get("snapshot"):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    if not options.get("synced", True):
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

@@ -16,6 +16,15 @@ class SchemaTooNewError(Exception):
     """The database was written by a newer version of the gateway."""
 
 
+class OtherSchemaError(Exception):
+    """The database is not at this version's schema."""
+
+    def __init__(self, found: str | None) -> None:
+        there = "holds no gateway" if found is None else f"is at schema {found}"
+        super().__init__(f"the database {there}, this version reads schema {SCHEMA}")
+        self.found = found
+
+
 def migrate(database: Database) -> None:
     """Upgrade in one transaction. Alembic is imported only when there is something to do.
 

@@ -34,6 +34,39 @@ def test_the_curl_lines_of_the_readme_work_as_typed(free_gateway: Running, tmp_p
     assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_curl_lines_about_payments_work_as_typed(paid_gateway: Running, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "payments.md").read_text()
+    (script,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    command = str(Path(sys.executable).with_name("fmu-gateway"))
+    assert paid_gateway.stripe
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("uv run fmu-gateway", command)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "GATEWAY": paid_gateway.url,
+            "STRIPE": paid_gateway.stripe.base_url,
+            "FMU_GATEWAY_DB_PATH": str(paid_gateway.database),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = re.findall(r'"status": ?"(\w+)"|"code": ?"(\w+)"', done.stdout)
+    assert [status or code for status, code in told] == [
+        "pending",  # the claim before the person paid
+        "done",
+        "payment_token_spent",
+        "done",
+        "done",
+        "budget_exceeded",
+    ]
+    assert done.stdout.startswith("payment_required\n")
+    assert '"left_today":0.0' in done.stdout
+    assert done.stdout.endswith("every rule holds\n")
+
+
 def _here(script: str) -> str:
     """The script with the command of this installation, and failures that end it."""
     command = str(Path(sys.executable).with_name("fmu-gateway"))

@@ -11,9 +11,10 @@ from typing import Any
 from stripe_standin.server import signed
 from stripe_standin.sessions import Stripe
 
-from gateway_payments.accounts import Caller, create_account
+from gateway_payments.accounts import Caller, create_account, set_auto_pay
 from gateway_payments.admission import Admission, Settled
 from gateway_payments.audit import audit
+from gateway_payments.budgets import Budget, Period, set_budget, spent
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import Money
 from gateway_payments.quotes import Priced, Quote
@@ -59,7 +60,11 @@ class World:
 
     @classmethod
     def at(cls, folder: Path, stripe: Stripe, *offers: str) -> World:
-        database = Database(f"sqlite:///{folder}/gateway.sqlite3")
+        return cls.on(Database(f"sqlite:///{folder}/gateway.sqlite3"), stripe, *offers)
+
+    @classmethod
+    def on(cls, database: Database, stripe: Stripe, *offers: str) -> World:
+        """A world on any empty database."""
         Base.metadata.create_all(database.engine)
         settings = PaymentSettings(
             secret=b"0" * 32, offers=offers, stripe=stripe_settings(stripe.base_url)
@@ -81,6 +86,20 @@ class World:
         with self.database.write() as db:
             key = create_account(db, self.now)
         return Caller(key.account_id, key.key_id)
+
+    def limit(self, caller: Caller, budget: Budget | None) -> None:
+        assert caller.key_id
+        with self.database.write() as db:
+            set_budget(db, caller.key_id, budget)
+
+    def spent(self, caller: Caller) -> dict[Period, int]:
+        assert caller.key_id
+        with self.database.read() as db:
+            return spent(db, caller.key_id, self.now)
+
+    def auto_pay(self, caller: Caller, offer: str | None) -> None:
+        with self.database.write() as db:
+            set_auto_pay(db, caller.account_id, offer)
 
     def grant(self, caller: Caller, money: Money = DOLLAR, name: str = "welcome") -> None:
         with self.database.write() as db:

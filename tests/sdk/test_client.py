@@ -138,6 +138,23 @@ def test_keys_are_added_and_revoked(client: FMUGatewayClient, free_gateway: Runn
         revoked.account()
 
 
+def test_a_key_is_limited_and_the_limits_are_shown(customer: FMUGatewayClient) -> None:
+    agent = customer.add_key("agent", {"per_day": 5, "offers": ["credits"]})
+    assert agent.key_id
+    shown = customer.keys()
+    (budget,) = [key.budget for key in shown if key.key_id == agent.key_id]
+    assert budget
+    assert (budget.per_day, budget.left_today, budget.offers) == (5.0, 5.0, ("credits",))
+    changed = customer.set_budget(agent.key_id, per_run=1.5)
+    assert changed.budget
+    assert (changed.budget.per_run, changed.budget.per_day) == (1.5, None)
+    assert customer.set_auto_pay("credits").auto_pay == "credits"
+    account = customer.account()
+    assert (account.auto_pay, account.linked, account.budget) == ("credits", False, None)
+    assert customer.set_budget(agent.key_id).budget is None
+    assert customer.set_auto_pay(None).auto_pay is None
+
+
 def test_where_runs_are_free_a_quote_says_so(client: FMUGatewayClient) -> None:
     quote = client.quote(dataclasses.replace(BALL, points=10, reuse=True))
     assert quote.amount == 0

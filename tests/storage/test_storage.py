@@ -18,6 +18,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from postgres import fresh_database
 from sqlalchemy import Connection, text
 
 import gateway_server.compose  # noqa: F401  defines every table
@@ -110,6 +111,32 @@ def test_every_transaction_is_synced_but_one_that_asks_not_to_be(database: Datab
 
     ways = (database.write, database.write_unsynced, database.write, database.read)
     assert [synchronous(way()) for way in ways] == [_FULL, _NORMAL, _FULL, _FULL]
+
+
+def test_a_snapshot_sees_one_moment_and_writes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    add = "INSERT INTO accounts (id, created_at) VALUES ('acc_{}', '2026-01-01')"
+    for url in (f"sqlite:///{tmp_path}/gateway.sqlite3", fresh_database(postgres_url)):
+        database = Database(url)
+        migrate(database)
+        with database.snapshot() as moment:
+            before = moment.execute(text("SELECT count(*) FROM accounts")).scalar()
+            with database.write() as db:
+                db.execute(text(add.format("x")))
+            assert moment.execute(text("SELECT count(*) FROM accounts")).scalar() == before == 0
+        with database.read() as db:
+            assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 1
+        database.close()
+
+
+def test_on_postgres_the_migrations_make_the_tables_too_and_times_are_utc(
+    postgres_url: str,
+) -> None:
+    database = Database(fresh_database(postgres_url))
+    migrate(database)
+    with database.read() as db:
+        assert compare_metadata(MigrationContext.configure(db), Base.metadata) == []
+        assert db.execute(text("SHOW TimeZone")).scalar() == "UTC"
+    database.close()
 
 
 def test_an_unsynced_write_outlives_a_killed_process(database: Database, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tool `account`: balance and usage; and for people the keys behind it."""
+"""Tool `account`: balance, what may be spent, and usage."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway_payments import accounts
+from gateway_payments import accounts, budgets
 from gateway_payments.money import Money
 from gateway_payments.usage import Usage
-from gateway_tools.context import Context, Gateway
+from gateway_tools.context import Context
+from gateway_tools.keys import BudgetView, budget_view
 from gateway_tools.tool import Tool
 
 NAME: Final = "account"
 DESCRIPTION: Final = """\
-Show this account: prepaid balance, what runs cost here and how they can be paid, and the latest
-runs with model, time, work and price. Free. Use it before spending, or to tell the user what was
-spent. Example: {"limit": 5}."""
+Show this account: prepaid balance, ways to pay, whether runs are paid without asking (auto_pay),
+what this key may still spend today and this month, free runs left, and the latest runs with model,
+time, work and price. Free. Use it before spending, or to tell the user what was spent.
+Example: {"limit": 5}."""
 
 
 class AccountInput(BaseModel):
@@ -69,49 +71,29 @@ class AccountOutput(UsagePage):
     balance: BalanceView = Field(description="Prepaid credits in the currency of the prices")
     other_balances: list[BalanceView] = Field(description="Credits in other currencies")
     offers: list[str] = Field(description="Ways to pay here; empty: runs are free")
+    auto_pay: str | None = Field(
+        description="The offer that pays for runs without asking; null: each is asked for"
+    )
+    linked: bool = Field(description="Whether a Stripe customer agreed to be invoiced (metered)")
+    free_runs_left: int | None = Field(description="Today (UTC); null: none are given here")
+    budget: BudgetView | None = Field(description="What this key may spend; null: no limit")
     limits: dict[str, float] = Field(description="Of one simulation")
-
-
-class KeyView(BaseModel):
-    """What may be shown of an API key."""
-
-    key_id: str
-    label: str
-    created_at: datetime
-    revoked_at: datetime | None
-
-
-class KeysOutput(BaseModel):
-    """The account's keys."""
-
-    keys: list[KeyView]
-
-
-class NewKeyInput(BaseModel):
-    """A name for the new key."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    label: str = Field(default="", max_length=100)
-
-
-class NewKeyOutput(BaseModel):
-    """A fresh key, shown this once."""
-
-    key: str
-    key_id: str
-    account_id: str
 
 
 def handle(context: Context, request: AccountInput) -> AccountOutput:
     """Balance, offers and the latest runs."""
     gateway, usage = context.gateway, list_usage(context, request)
     balance, *others = gateway.payments.balance(context.account_id)
+    paying, budget = _spending(context)
     return AccountOutput(
         account_id=context.account_id,
         balance=_balance(balance),
         other_balances=[_balance(money) for money in others],
         offers=list(gateway.payments.offers_enabled),
+        auto_pay=paying.auto_pay,
+        linked=paying.linked,
+        free_runs_left=gateway.payments.free_runs_left(context.account_id, context.now),
+        budget=budget,
         limits={
             "simulation_timeout_s": gateway.timeout_s,
             "memory_mb": gateway.memory_mb,
@@ -120,6 +102,17 @@ def handle(context: Context, request: AccountInput) -> AccountOutput:
         usage=usage.usage,
         next_cursor=usage.next_cursor,
     )
+
+
+def _spending(context: Context) -> tuple[accounts.Paying, BudgetView | None]:
+    """How the account pays, and what the caller's key may spend."""
+    caller = context.caller
+    with context.gateway.database.read() as db:
+        paying = accounts.paying(db, caller.account_id)
+        budget = budgets.find_budget(db, caller.key_id)
+        if budget is None or caller.key_id is None:
+            return paying, None
+        return paying, budget_view(budgets.standing(db, caller.key_id, budget, context.now))
 
 
 def list_usage(context: Context, request: AccountInput) -> UsagePage:
@@ -135,45 +128,6 @@ def usage_csv(page: UsagePage) -> str:
     writer.writeheader()
     writer.writerows(row.model_dump(mode="json") for row in page.usage)
     return text.getvalue()
-
-
-def create(gateway: Gateway) -> NewKeyOutput:
-    """A new account and its first key (`POST /keys`)."""
-    with gateway.database.write() as db:
-        return _new_key(accounts.create_account(db, gateway.clock()))
-
-
-def list_keys(context: Context) -> KeysOutput:
-    """The account's keys (`GET /account/keys`)."""
-    with context.gateway.database.read() as db:
-        keys = accounts.list_keys(db, context.account_id)
-    return KeysOutput(
-        keys=[
-            KeyView(
-                key_id=key.key_id,
-                label=key.label,
-                created_at=key.created_at,
-                revoked_at=key.revoked_at,
-            )
-            for key in keys
-        ]
-    )
-
-
-def add_key(context: Context, request: NewKeyInput) -> NewKeyOutput:
-    """Another key for the same account (`POST /account/keys`)."""
-    with context.gateway.database.write() as db:
-        return _new_key(accounts.add_key(db, context.account_id, request.label, context.now))
-
-
-def revoke_key(context: Context, key_id: str) -> None:
-    """Make a key worthless from now on (`DELETE /account/keys/{key_id}`)."""
-    with context.gateway.database.write() as db:
-        accounts.revoke_key(db, context.account_id, key_id, context.now)
-
-
-def _new_key(new: accounts.NewKey) -> NewKeyOutput:
-    return NewKeyOutput(key=new.key, key_id=new.key_id, account_id=new.account_id)
 
 
 def _balance(money: Money) -> BalanceView:

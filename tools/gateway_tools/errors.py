@@ -362,6 +362,14 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.LimitedKeyError: Failure(
         "key_is_limited", 409, "Use a key of this account that has no budget."
     ),
+    payments.LastUnlimitedKeyError: Failure(
+        "last_unlimited_key",
+        409,
+        "Make the agent a key of its own with POST /account/keys and give that one the budget.",
+    ),
+    payments.BudgetCurrencyError: Failure(
+        "budget_currency", 422, "Give the amounts in details.currency."
+    ),
     payments.NotLinkedError: Failure(
         "not_linked",
         409,

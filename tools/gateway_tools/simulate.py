@@ -87,19 +87,14 @@ def _asked(context: Context, request: SimulateInput) -> SimulationRequest:
 
 
 def _price(context: Context, plan: Planned) -> QuoteOutput:
-    quote = _quote(context, plan)
+    payments, quote = context.gateway.payments, _quote(context, plan)
     if quote.prices:
-        raise _requirement(context, quote)
+        raise PaymentRequiredError(payments.require(quote, context.caller, context.now))
     return quoted(context, quote)
 
 
 def _quote(context: Context, plan: Planned) -> Quote:
     return context.gateway.payments.quote(context.account_id, to_quote(context, plan), context.now)
-
-
-def _requirement(context: Context, quote: Quote) -> PaymentRequiredError:
-    payments = context.gateway.payments
-    return PaymentRequiredError(payments.require(quote, context.caller, context.now))
 
 
 def _new_run(context: Context, request: SimulateInput, plan: Planned) -> records.NewRun:
@@ -177,7 +172,8 @@ def _admit(context: Context, request: SimulateInput, plan: Planned, new: records
         context.gateway.payments.look_after(context.account_id, request.quote_id, now)
         if _begin(context, request, plan, run_id, new):
             return run_id
-    raise _requirement(context, _quote(context, plan))
+    needed = context.gateway.payments.require_for(context.caller, to_quote(context, plan), now)
+    raise PaymentRequiredError(needed)
 
 
 def _begin(

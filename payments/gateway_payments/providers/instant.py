@@ -77,8 +77,7 @@ def buy(db: Connection, quote: Quote, caller: Caller, kind: str, now: datetime) 
     """
     if kind == METERED and not paying(db, caller.account_id).linked:
         raise NotLinkedError
-    budgets.spend(db, caller, kind, quote.prices[kind], now)
-    key_id, ends = caller.key_id, quote.expires_at
+    key_id, ends = budgets.spend(db, caller, kind, quote.prices[kind], now), quote.expires_at
     payment = payments.record(
         db, quote, kind, 0, now=now, expires_at=ends, key_id=key_id, paid=True
     )

@@ -95,6 +95,17 @@ test("further keys are added and revoked", async () => {
   await assert.rejects(new FMUGatewayClient({ key: added.key }).account(), UnauthorizedError);
 });
 
+test("a key is limited, and the limits are shown", async () => {
+  const customer = new FMUGatewayClient({ gatewayUrl: PAID_GATEWAY_URL });
+  const agent = await customer.addKey("agent", { per_day: 5 });
+  const shown = (await customer.keys()).find((key) => key.key_id === agent.key_id);
+  assert.deepEqual([shown.budget.per_day, shown.budget.left_today], [5, 5]);
+  const changed = await customer.setBudget(agent.key_id, { per_run: 1.5 });
+  assert.deepEqual([changed.budget.per_run, changed.budget.per_day], [1.5, null]);
+  assert.equal((await customer.setAutoPay("credits")).auto_pay, "credits");
+  assert.equal((await customer.account()).auto_pay, "credits");
+});
+
 test("where runs are free, a quote says so", async () => {
   assert.equal((await client.quote(BALL)).amount, 0);
   assert.equal(await client.paymentRequirement(BALL), null);

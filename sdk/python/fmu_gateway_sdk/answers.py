@@ -69,6 +69,7 @@ class KeyInfo(Answer):
     label: str
     created_at: datetime
     revoked_at: datetime | None = None
+    budget: Budget | None = None  # None: no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -332,6 +333,30 @@ class Balance(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Budget(Answer):
+    """What a key may spend by itself and what is left of that; None: no limit."""
+
+    per_run: float | None = None
+    per_day: float | None = None
+    per_month: float | None = None
+    currency: str
+    offers: tuple[str, ...] | None = None
+    spent_today: float
+    spent_this_month: float
+    left_today: float | None = None
+    left_this_month: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeyBudget(Answer):
+    """A key's budget as it is now, and how its account pays."""
+
+    key_id: str
+    budget: Budget | None = None
+    auto_pay: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UsagePage(Answer):
     """Runs, newest first."""
 
@@ -348,3 +373,7 @@ class Account(UsagePage):
     other_balances: tuple[Balance, ...]
     offers: tuple[str, ...]
     limits: dict[str, float]
+    auto_pay: str | None = None  # the offer that pays for runs without asking
+    linked: bool = False  # to a Stripe customer that agreed to be invoiced
+    free_runs_left: int | None = None  # today; None: none are given
+    budget: Budget | None = None  # of the key that is used; None: no limit

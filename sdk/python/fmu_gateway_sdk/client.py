@@ -88,6 +88,8 @@ class FMUGatewayClient:
     keys = _blocking(flows.keys)
     add_key = _blocking(flows.add_key)
     revoke_key = _blocking(flows.revoke_key)
+    set_budget = _blocking(flows.set_budget)
+    set_auto_pay = _blocking(flows.set_auto_pay)
 
     def simulate_with_fallback(
         self,
@@ -178,6 +180,8 @@ class AsyncFMUGatewayClient:
     keys = _awaiting(flows.keys)
     add_key = _awaiting(flows.add_key)
     revoke_key = _awaiting(flows.revoke_key)
+    set_budget = _awaiting(flows.set_budget)
+    set_auto_pay = _awaiting(flows.set_auto_pay)
 
     async def simulate_with_fallback(
         self,

@@ -13,6 +13,7 @@ from fmu_gateway_sdk.answers import (
     Account,
     Fmu,
     Health,
+    KeyBudget,
     KeyInfo,
     LibraryPage,
     ModelDescription,
@@ -242,9 +243,14 @@ def keys(session: Session) -> Flow[list[KeyInfo]]:
     return [KeyInfo.parse(key) for key in reply.json()["keys"]]
 
 
-def add_key(session: Session, label: str = "") -> Flow[NewKey]:
-    """Another key for the same account, shown this once."""
-    body = {"label": label}
+def add_key(
+    session: Session, label: str = "", budget: Mapping[str, Any] | None = None
+) -> Flow[NewKey]:
+    """Another key for the same account, shown this once.
+
+    `budget`: what it may spend from its first moment, as in `set_budget`: {"per_day": 5}.
+    """
+    body = {"label": label, **({} if budget is None else {"budget": dict(budget)})}
     reply = yield from session.ask(Call(method="POST", path="/account/keys", body=body))
     return reply.read(NewKey)
 
@@ -252,6 +258,39 @@ def add_key(session: Session, label: str = "") -> Flow[NewKey]:
 def revoke_key(session: Session, key_id: str) -> Flow[None]:
     """Make a key worthless."""
     yield from session.ask(Call(method="DELETE", path=_path("/account/keys", key_id)))
+
+
+def set_budget(  # noqa: PLR0913
+    session: Session,
+    key_id: str,
+    *,
+    per_run: float | None = None,
+    per_day: float | None = None,
+    per_month: float | None = None,
+    offers: Sequence[str] | None = None,
+) -> Flow[KeyBudget]:
+    """Limit what a key may spend by itself, in place of its limits so far; none given: no limits.
+
+    Amounts in the currency of the prices. `offers`: the ways to pay that it may use.
+    """
+    body = {
+        "key_id": key_id,
+        "per_run": per_run,
+        "per_day": per_day,
+        "per_month": per_month,
+        "offers": None if offers is None else list(offers),
+    }
+    return (yield from _budget(session, body))
+
+
+def set_auto_pay(session: Session, offer: str | None) -> Flow[KeyBudget]:
+    """Have the account's runs paid by `offer` (credits, metered) without asking; None: ask."""
+    return (yield from _budget(session, {"auto_pay": offer}))
+
+
+def _budget(session: Session, body: dict[str, Any]) -> Flow[KeyBudget]:
+    reply = yield from session.ask(Call(method="PUT", path="/account/budget", body=body))
+    return reply.read(KeyBudget)
 
 
 def _send(session: Session, data: bytes) -> Flow[Fmu]:

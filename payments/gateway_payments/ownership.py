@@ -1,0 +1,82 @@
+"""What only whoever owns an account may do: its keys, their budgets, and how it pays by itself.
+
+A key with a budget may do none of it. Each of these takes the account's row first, so that two
+changes at once see each other: two keys can't limit one another, nor both become the last.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from gateway_payments import accounts, budgets
+from gateway_payments.accounts import ApiKeyRow, Caller, NewKey
+from gateway_payments.budgets import Budget, BudgetRow
+from gateway_payments.exceptions import (
+    LastUnlimitedKeyError,
+    NotLinkedError,
+    OfferUnavailableError,
+)
+
+AUTOMATIC = ("credits", "metered")  # offers that need nobody to agree
+
+
+def add_key(
+    db: Connection, caller: Caller, label: str, budget: Budget | None, now: datetime
+) -> NewKey:
+    """Make another key, from its first moment within `budget`.
+
+    Raises LimitedKeyError, UnknownAccountError, InvalidTextError.
+    """
+    budgets.require_unlimited(db, caller)
+    new = accounts.add_key(db, caller.account_id, label, now)
+    if budget is not None:
+        budgets.set_budget(db, new.key_id, budget)
+    return new
+
+
+def revoke_key(db: Connection, caller: Caller, key_id: str, now: datetime) -> None:
+    """Make a key worthless from now on. Raises LimitedKeyError, UnknownKeyError."""
+    budgets.require_unlimited(db, caller)
+    accounts.revoke_key(db, caller.account_id, key_id, now)
+
+
+def change_budget(db: Connection, caller: Caller, key_id: str, budget: Budget | None) -> None:
+    """Give a key of the account this budget, or none.
+
+    Raises LimitedKeyError, UnknownKeyError, and LastUnlimitedKeyError where nobody could take the
+    budget away again.
+    """
+    budgets.require_unlimited(db, caller)
+    accounts.require_key(db, caller.account_id, key_id)
+    budgets.set_budget(db, key_id, budget)
+    if budget is not None and not _unlimited(db, caller.account_id):
+        raise LastUnlimitedKeyError(key_id)
+
+
+def change_auto_pay(
+    db: Connection, caller: Caller, offer: str | None, enabled: tuple[str, ...]
+) -> None:
+    """Let the account's runs be paid by `offer` without asking; None: it is asked each time.
+
+    Raises LimitedKeyError, OfferUnavailableError (not one of the gateway's `enabled` ways that need
+    nobody to agree), NotLinkedError (metered, and nobody agreed to be invoiced).
+    """
+    budgets.require_unlimited(db, caller)
+    possible = tuple(kind for kind in AUTOMATIC if kind in enabled)
+    if offer is not None and offer not in possible:
+        raise OfferUnavailableError(offer, possible)
+    if offer == "metered" and not accounts.paying(db, caller.account_id).linked:
+        raise NotLinkedError
+    accounts.set_auto_pay(db, caller.account_id, offer)
+
+
+def _unlimited(db: Connection, account_id: str) -> int:
+    """How many keys of the account are good and have no budget."""
+    usable = (
+        ApiKeyRow.account_id == account_id,
+        ApiKeyRow.revoked_at.is_(None),
+        ApiKeyRow.id.not_in(select(BudgetRow.key_id)),
+    )
+    return db.execute(select(func.count()).select_from(ApiKeyRow).where(*usable)).scalar_one()
