@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import entitlements, outbox, quota
+from gateway_payments import entitlements, outbox, quota, reversals
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.entitlements import MAX_FAULTS, Entitlement
 from gateway_payments.exceptions import (
@@ -189,6 +189,9 @@ def release(  # noqa: PLR0913
         return _earn(db, settings, "exhaust", run_id, exhausted, now)
     if entitlements.returns(db, run_id):
         give_back(db, _require_held(entitlements.give_up(db, run_id), run_id), now)
+    elif reversals.is_gone(db, run_id):  # refunded or disputed while it ran
+        held = _require_held(entitlements.give_up(db, run_id), run_id)
+        reversals.withdraw(db, held, run_id, now)
     else:
         until, ours = now + _lifetime(settings), not models_fault
         _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)

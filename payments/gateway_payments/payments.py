@@ -5,8 +5,9 @@
     begun | open | processing -> failed     the slow method failed
     anything but paid -> paid               the provider says that the money is certain
     anything but paid -> mismatched         the provider took another amount: an operator decides
-    paid -> disputed -> paid                the bank took the money back; we won it again
-    paid | disputed -> refunded             all of the money went back
+    paid -> disputed -> paid                the bank took all of it back; we won it again
+    paid | disputed -> refunded             all of the money went back: refunds, lost disputes
+    refunded -> paid | disputed             a refund came back to us; see reversals.py
 
 Each row gets to `paid` once from a state of waiting: its UPDATE's row count decides who issues what
 was bought. Events may come in any order, so `paid` is reachable from all of those; what leaves it
@@ -27,6 +28,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
+    Index,
     UniqueConstraint,
     select,
     update,
@@ -46,7 +48,8 @@ class PaymentRow(Base):
     """One begun payment. `external_id`: the provider's name for it (a Checkout session).
 
     Without a quote it buys credits. `key_id`: whose budget it counts against. `details`: what its
-    provider must know to go on after a crash.
+    provider must know to go on after a crash. `ask_at`: when to ask the provider how it stands, in
+    case its news was lost.
     """
 
     __tablename__ = "payments"
@@ -58,6 +61,7 @@ class PaymentRow(Base):
             name="state",
         ),
         UniqueConstraint("quote_id", "provider", "attempt"),
+        Index(None, "state", "ask_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -75,6 +79,7 @@ class PaymentRow(Base):
     paid_at: Mapped[datetime | None]
     key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    ask_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,6 @@ def record(  # noqa: PLR0913
     paid: bool = False,
 ) -> Payment | None:
     """Write down that `quote` is about to be paid, or is. None if this attempt is on record."""
-    money = quote.prices[provider]
     row = {
         "id": payment_id(quote.id, provider, attempt),
         "account_id": quote.account_id,
@@ -123,20 +127,57 @@ def record(  # noqa: PLR0913
         "attempt": attempt,
         "external_id": external_id,
         "state": "paid" if paid else "begun",
-        "amount_micros": money.amount_micros,
-        "currency": money.currency,
-        "checkout_url": None,
         "created_at": now,
         "expires_at": expires_at,
         "paid_at": now if paid else None,
         "key_id": key_id,
         "details": details,
     }
+    return _insert(db, row, quote.prices[provider])
+
+
+def record_pack(  # noqa: PLR0913
+    db: Connection,
+    account_id: str,
+    money: Money,
+    provider: str,
+    attempt: int,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    key_id: str | None,
+) -> Payment:
+    """Write down that the account is about to buy credits, or find that it was written down."""
+    pack = f"credits:{account_id}:{money.amount_micros}:{money.currency}"
+    row = {
+        "id": payment_id(pack, provider, attempt),
+        "account_id": account_id,
+        "quote_id": None,
+        "provider": provider,
+        "attempt": attempt,
+        "external_id": None,
+        "state": "begun",
+        "created_at": now,
+        "expires_at": expires_at,
+        "paid_at": None,
+        "key_id": key_id,
+        "details": None,
+    }
+    return _insert(db, row, money) or load(db, payment_id(pack, provider, attempt))
+
+
+def _insert(db: Connection, row: dict[str, Any], money: Money) -> Payment | None:
+    row |= {
+        "amount_micros": money.amount_micros,
+        "currency": money.currency,
+        "checkout_url": None,
+        "ask_at": None,
+    }
     return _payment(row) if insert_once(db, PaymentRow, row) else None
 
 
 def payment_id(quote_id: str, provider: str, attempt: int) -> str:
-    """The id of a quote's nth payment: derived, so that concurrent callers begin the same one."""
+    """The id of the nth payment for a quote: derived, so that concurrent callers begin the same."""
     name = f"{quote_id}:{provider}:{attempt}"
     return f"pay_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
@@ -153,6 +194,19 @@ def load(db: Connection, payment_id: str) -> Payment:
 def find(db: Connection, payment_id: str) -> Payment | None:
     """The payment with this id, if there is one."""
     return next(iter(_payments(db, PaymentRow.id == payment_id)), None)
+
+
+def lock(db: Connection, payment_id: str) -> Payment:
+    """The payment as it stands, which nobody else changes before this transaction ends."""
+    held = select(PaymentRow.__table__).where(PaymentRow.id == payment_id).with_for_update()
+    return _payment(db.execute(held).mappings().one())
+
+
+def named(db: Connection, session_id: str) -> Payment | None:
+    """Whoever's payment the provider calls `session_id`, if there is one."""
+    if not is_plausible(session_id):
+        return None
+    return next(iter(_payments(db, PaymentRow.external_id == session_id)), None)
 
 
 def by_session(db: Connection, account_id: str, session_id: str) -> Payment | None:
@@ -172,6 +226,46 @@ def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:
     """The newest attempt to pay the quote this way."""
     attempts = _payments(db, PaymentRow.quote_id == quote_id, PaymentRow.provider == provider)
     return attempts[-1] if attempts else None
+
+
+def latest_pack(db: Connection, account_id: str, money: Money, provider: str) -> Payment | None:
+    """The account's newest purchase of that much credit."""
+    bought = _payments(
+        db,
+        PaymentRow.account_id == account_id,
+        PaymentRow.quote_id.is_(None),
+        PaymentRow.provider == provider,
+        PaymentRow.amount_micros == money.amount_micros,
+        PaymentRow.currency == money.currency,
+    )
+    return bought[-1] if bought else None
+
+
+def to_ask(db: Connection, provider: str, now: datetime, most: int) -> list[Payment]:
+    """Payments whose provider should be asked how they stand, the longest due first."""
+    due = (
+        PaymentRow.provider == provider,
+        PaymentRow.state.in_(("open", "processing")),
+        PaymentRow.ask_at <= now,
+    )
+    query = select(PaymentRow.__table__).where(*due).order_by(PaymentRow.ask_at).limit(most)
+    return [_payment(row) for row in db.execute(query).mappings()]
+
+
+def ask_later(db: Connection, payment: Payment, now: datetime, at: datetime) -> bool:
+    """Leave the payment to whoever calls this first; the next one asks `at`."""
+    mine = (PaymentRow.id == payment.id, PaymentRow.ask_at <= now)
+    return db.execute(update(PaymentRow).where(*mine).values(ask_at=at)).rowcount == 1
+
+
+def give_up_begun(db: Connection, provider: str, now: datetime) -> int:
+    """Payments that were begun and never got a session: once their time is over, they expire."""
+    lost = (
+        PaymentRow.provider == provider,
+        PaymentRow.state == "begun",
+        PaymentRow.expires_at <= now,
+    )
+    return db.execute(update(PaymentRow).where(*lost).values(state="expired")).rowcount
 
 
 def move(db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: object) -> bool:
