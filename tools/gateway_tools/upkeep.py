@@ -1,10 +1,11 @@
-"""Use cases that no one calls by name: give back what a crash left, delete what is out of date."""
+"""Use cases that no one calls by name: put right what a crash left, delete what is out of date."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
+from gateway_payments.service import Reconciled
 from gateway_runs import records
 from gateway_tools.context import Gateway
 
@@ -29,6 +30,11 @@ def recover(gateway: Gateway) -> list[str]:
         with gateway.database.write() as db:
             gateway.results.delete(db, run_id)
     return lost
+
+
+def reconcile(gateway: Gateway) -> Reconciled:
+    """Send what waits to be told, ask what may have been missed, give back what is owed."""
+    return gateway.payments.reconcile(gateway.clock())
 
 
 def delete_outdated(gateway: Gateway) -> list[str]:
