@@ -87,11 +87,11 @@ def book(
     if not _note(db, payment, news, now):
         return False
     after = went_back(db, payment)
-    _move(db, payment, news, after - before, now)
     if after > before:
         _take(db, payment, news.id, after, now)
     elif after < before:
         _return(db, payment, news.id, after, now, token_ttl)
+    _move(db, payment, news, after - before, now)  # last: books are taken in one order everywhere
     _restate(db, payment, after)
     return True
 
@@ -107,8 +107,8 @@ def take_back(db: Connection, payment: Payment, held: Entitlement, now: datetime
     if not _note(db, payment, news, now):
         message = f"payment {payment.id} was given back twice"
         raise AssertionError(message)
-    _move(db, payment, news, left, now)
     withdraw(db, held, payment.id, now)
+    _move(db, payment, news, left, now)
     _restate(db, payment, payment.money.amount_micros)
     return Money(left, payment.money.currency)
 
