@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Final
 
 import anyio
@@ -10,7 +11,7 @@ from anyio import to_thread
 
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
-from gateway_tools.upkeep import delete_outdated, recover
+from gateway_tools.upkeep import delete_outdated, reconcile, recover
 
 _EVERY_S: Final = 30
 
@@ -32,11 +33,21 @@ def start_simulations(gateway: Gateway) -> None:
 async def keep_up(gateway: Gateway) -> None:
     """At the start and again and again, until cancelled; a failure waits for the next round."""
     while True:
-        try:
-            lost = await to_thread.run_sync(recover, gateway)
-            if lost:
-                _log.warning("runs_recovered", runs=lost)
-            await to_thread.run_sync(delete_outdated, gateway)
-        except Exception:  # noqa: BLE001  the next round may fare better
-            _log.exception("upkeep_failed")
+        for work in (_recover, _reconcile, delete_outdated):
+            try:
+                await to_thread.run_sync(work, gateway)
+            except Exception:  # noqa: BLE001  the next round may fare better
+                _log.exception("upkeep_failed", work=work.__name__.strip("_"))
         await anyio.sleep(_EVERY_S)
+
+
+def _recover(gateway: Gateway) -> None:
+    lost = recover(gateway)
+    if lost:
+        _log.warning("runs_recovered", runs=lost)
+
+
+def _reconcile(gateway: Gateway) -> None:
+    done = reconcile(gateway)
+    if any(asdict(done).values()):
+        _log.info("payments_reconciled", **asdict(done))

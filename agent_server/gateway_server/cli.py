@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,9 +16,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulation m
 library = typer.Typer(no_args_is_help=True, help="The model library.")
 credits_ = typer.Typer(no_args_is_help=True, help="Prepaid credits.")
 app.add_typer(library, name="library")
+account = typer.Typer(no_args_is_help=True, help="Accounts and their Stripe customers.")
+payments = typer.Typer(no_args_is_help=True, help="Payments.")
 app.add_typer(credits_, name="credits")
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 app.add_typer(ledger, name="ledger")
+app.add_typer(account, name="account")
+app.add_typer(payments, name="payments")
 
 
 def main() -> None:
@@ -124,11 +129,43 @@ def credits_grant(
     reason: Annotated[str, typer.Option(help="Unique name of the grant; repeating does nothing")],
 ) -> None:
     """Give an account prepaid credits."""
-    from gateway_payments.exceptions import PaymentError  # noqa: PLC0415
     from gateway_server.grants import grant_credits  # noqa: PLC0415
 
+    _decide(lambda: grant_credits(_settings(), account_id, amount, reason))
+
+
+@account.command("link")
+def account_link(account_id: str, customer_id: str) -> None:
+    """Put an account's runs on the invoice of a Stripe customer (cus_...), who has agreed."""
+    from gateway_server.decisions import link_account  # noqa: PLC0415
+
+    _decide(lambda: link_account(_settings(), account_id, customer_id))
+
+
+@account.command("unlink")
+def account_unlink(account_id: str) -> None:
+    """Put nothing more on that invoice."""
+    from gateway_server.decisions import unlink_account  # noqa: PLC0415
+
+    _decide(lambda: unlink_account(_settings(), account_id))
+
+
+@payments.command("refund")
+def payments_refund(
+    quote_or_payment: str,
+    reason: Annotated[str, typer.Option(help="Why, for the log")],
+) -> None:
+    """Give back what was paid for a run and not used."""
+    from gateway_server.decisions import refund  # noqa: PLC0415
+
+    _decide(lambda: refund(_settings(), quote_or_payment, reason))
+
+
+def _decide(decision: Callable[[], str]) -> None:
+    from gateway_payments.exceptions import PaymentError  # noqa: PLC0415
+
     try:
-        typer.echo(grant_credits(_settings(), account_id, amount, reason))
+        typer.echo(decision())
     except PaymentError as error:
         _stop([str(error)])
 

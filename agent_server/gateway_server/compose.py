@@ -17,7 +17,7 @@ from gateway_payments.service import Payments
 from gateway_payments.settings import PaymentSettings, StripeSettings, mistakes, offers_of
 from gateway_payments.x402_settings import X402Settings, asset_of
 from gateway_runs.results import ResultStore
-from gateway_server.pages import CANCEL_PATH, SUCCESS_PATH
+from gateway_server.payment_pages import CANCEL_PATH, LINKED_PATH, SUCCESS_PATH
 from gateway_server.settings import (
     Settings,
     SettingsError,
@@ -54,7 +54,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
         SettingsError: a setting is wrong, or what it names can't be used; one line each.
 
     """
-    payment_settings = _payment_settings(settings, address)
+    offered = payment_settings(settings, address)
     blobs = FolderBlobs(storage_folder(settings))
     database = open_database(settings)
     cache = storage_folder(settings) / "models"
@@ -67,7 +67,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
         catalogue=catalogue(cache),
         models=ModelStore(database, blobs, cache, limits, builder),
         tickets=Tickets(database),
-        payments=Payments(database, payment_settings),
+        payments=Payments(database, offered),
         results=ResultStore(blobs),
         simulator=Simulator(
             timeout_s=settings.simulation_timeout_s,
@@ -113,7 +113,8 @@ def catalogue(cache: Path) -> Catalogue:
         raise SettingsError([str(error)]) from error
 
 
-def _payment_settings(settings: Settings, address: Address) -> PaymentSettings:
+def payment_settings(settings: Settings, address: Address) -> PaymentSettings:
+    """Ways to pay and prices. Raises SettingsError."""
     given = settings.payment_offers
     offers = offers_of(
         None if given is None else ",".join(given), stripe_enabled=settings.stripe_enabled
@@ -141,12 +142,14 @@ def _payment_settings(settings: Settings, address: Address) -> PaymentSettings:
 
 def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
     key, webhook = settings.stripe_secret_key, settings.stripe_webhook_secret
+    paid = f"{address.base_url}{SUCCESS_PATH}?session_id={{CHECKOUT_SESSION_ID}}"
     return StripeSettings(
         secret_key=key.get_secret_value() if key else "",
         webhook_secret=webhook.get_secret_value() if webhook else "",
-        success_url=settings.stripe_success_url or f"{address.base_url}{SUCCESS_PATH}",
+        success_url=settings.stripe_success_url or paid,
         cancel_url=settings.stripe_cancel_url or f"{address.base_url}{CANCEL_PATH}",
         api_base=settings.stripe_api_base,
+        linked_url=f"{address.base_url}{LINKED_PATH}",
         meter_event_name=settings.stripe_meter_event_name,
         metered_price_id=settings.stripe_metered_price_id,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
+from gateway_server import payment_pages
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
 from gateway_server.rest import Rest, answered, uploaded
@@ -19,9 +20,6 @@ from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools import keys, upload_fmu
 from gateway_tools.context import Context, Gateway
-
-SUCCESS_PATH: Final = "/payments/success"
-CANCEL_PATH: Final = "/payments/cancelled"
 
 
 def public_router(rest: Rest) -> APIRouter:
@@ -95,13 +93,18 @@ def _payment_routes(router: APIRouter, rest: Rest) -> None:
 
         return {"received": True, "applied": await to_thread.run_sync(work)}
 
-    @router.get(SUCCESS_PATH, include_in_schema=False)
-    async def success() -> Response:
-        return HTMLResponse(_page("Paid", "Thank you. Your agent can run the simulation now."))
+    @router.get(payment_pages.SUCCESS_PATH, include_in_schema=False)
+    async def success(session_id: str = "") -> Response:
+        receipt = await to_thread.run_sync(rest.gateway.payments.receipt, session_id)
+        return payment_pages.success(receipt)
 
-    @router.get(CANCEL_PATH, include_in_schema=False)
+    @router.get(payment_pages.CANCEL_PATH, include_in_schema=False)
     async def cancelled() -> Response:
-        return HTMLResponse(_page("Not paid", "Nothing was charged. You can close this page."))
+        return payment_pages.cancelled()
+
+    @router.get(payment_pages.LINKED_PATH, include_in_schema=False)
+    async def linked() -> Response:
+        return payment_pages.linked()
 
 
 def health_of(gateway: Gateway) -> dict[str, Any]:
@@ -124,13 +127,3 @@ def sandbox_of(gateway: Gateway) -> str:
         return gateway.simulator.tier.name.lower()
     except SimulationError:
         return "none"
-
-
-def _page(title: str, text: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>body{{font:1.1rem/1.6 system-ui;max-width:32rem;"
-        "margin:20vh auto;padding:0 1rem}</style>"
-        f"<h1>{title}</h1><p>{text}</p></html>"
-    )

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from gateway_server.auth import authenticate
 from gateway_server.bodies import body_docs, object_docs, query_docs, read_body
 from gateway_server.x402_headers import proof_in, receipt_headers
-from gateway_tools import account, describe_model, keys, models, upload_fmu
+from gateway_tools import account, billing, describe_model, keys, models, upload_fmu
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.exceptions import OneSourceError, TooLargeError
 from gateway_tools.get_result import MEDIA_TYPES
@@ -127,6 +127,18 @@ def _money_routes(router: APIRouter, rest: Rest) -> None:
         status = await rest.tool(request, "pay", {"session_id": session_id})
         return _payment(request, status)
 
+    @router.post("/credits", status_code=202)
+    async def credits_(request: Request) -> Response:
+        """Buy a pack of credits: a Checkout page for a person."""
+        asked = parsed(billing.CreditsInput, await read_body(request))
+        bought = await rest.call(request, lambda c: billing.buy_credits(c, asked))
+        return _payment(request, bought)
+
+    @router.post("/payments/{quote_id}/refund")
+    async def refund(request: Request, quote_id: str) -> Response:
+        """Get back what was paid for a run that we failed to deliver."""
+        return answered(await rest.call(request, lambda c: billing.refund(c, quote_id)))
+
 
 def _run_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/simulate", **body_docs("simulate"))
@@ -192,6 +204,11 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         """Limit what a key may spend, or have runs paid without asking."""
         asked = parsed(keys.ChangeInput, await read_body(request))
         return answered(await rest.call(request, lambda c: keys.change_budget(c, asked)))
+
+    @router.post("/account/stripe-customer")
+    async def link(request: Request) -> Response:
+        """Let runs be put on a monthly invoice: a page on which a person agrees."""
+        return answered(await rest.call(request, billing.link_customer))
 
     @router.delete("/account/keys/{key_id}", status_code=204)
     async def revoke(request: Request, key_id: str) -> Response:

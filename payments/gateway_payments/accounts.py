@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     bindparam,
+    case,
     insert,
     select,
     update,
@@ -142,6 +143,40 @@ def set_auto_pay(db: Connection, account_id: str, offer: str | None) -> None:
 def hold(db: Connection, account_id: str) -> None:
     """Keep the account's row until the transaction ends: others that want it wait."""
     db.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())
+
+
+def claim_customer(db: Connection, account_id: str, customer_id: str) -> None:
+    """Note which customer of Stripe's the account is, unless it is one already."""
+    unclaimed = (AccountRow.id == account_id, AccountRow.stripe_customer_id.is_(None))
+    db.execute(update(AccountRow).where(*unclaimed).values(stripe_customer_id=customer_id))
+
+
+def link(db: Connection, account_id: str, customer_id: str, now: datetime) -> bool:
+    """The account's customer agreed to be charged by the meter, which pays from now on.
+
+    False where that is so already, or the account is another customer.
+    """
+    mine = (
+        AccountRow.id == account_id,
+        AccountRow.stripe_customer_id == customer_id,
+        AccountRow.linked_at.is_(None),
+    )
+    agreed = update(AccountRow).where(*mine).values(linked_at=now, auto_pay="metered")
+    return db.execute(agreed).rowcount == 1
+
+
+def unlink(db: Connection, account_id: str) -> bool:
+    """Forget the account's customer: nothing is put on its invoice any more. False: it had none."""
+    known = (AccountRow.id == account_id, AccountRow.stripe_customer_id.is_not(None))
+    meant = case((AccountRow.auto_pay == "metered", None), else_=AccountRow.auto_pay)
+    gone = {"stripe_customer_id": None, "linked_at": None, "auto_pay": meant}
+    return db.execute(update(AccountRow).where(*known).values(gone)).rowcount == 1
+
+
+def customers_account(db: Connection, customer_id: str) -> str | None:
+    """The account that is this customer of Stripe's, if there is one."""
+    named = select(AccountRow.id).where(AccountRow.stripe_customer_id == customer_id)
+    return db.execute(named).scalar()
 
 
 def add_key(db: Connection, account_id: str, label: str, now: datetime) -> NewKey:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import entitlements, outbox, payments, quota
+from gateway_payments import entitlements, outbox, payments, quota, reversals
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.entitlements import MAX_FAULTS, Entitlement
 from gateway_payments.exceptions import (
@@ -194,8 +194,12 @@ def release(  # noqa: PLR0913
         held = _require_held(entitlements.give_up(db, run_id), run_id)
         give_back(db, held, now)
         return Settled(charged=None, given_back=True, returned_to=held.returns_to)
-    until, ours = now + _lifetime(settings), not models_fault
-    _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)
+    if reversals.is_gone(db, run_id):  # refunded or disputed while it ran
+        held = _require_held(entitlements.give_up(db, run_id), run_id)
+        reversals.withdraw(db, held, run_id, now)
+    else:
+        until, ours = now + _lifetime(settings), not models_fault
+        _require_held(entitlements.release(db, run_id, until, our_fault=ours), run_id)
     return Settled(charged=None, given_back=True)
 
 

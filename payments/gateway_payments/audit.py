@@ -119,6 +119,41 @@ RULES: Final[dict[str, TextClause]] = {
             GROUP BY s.key_id, s.period, s.amount_micros
             HAVING s.amount_micros <> COALESCE(SUM(t.micros), 0)
         """,
+        "what Stripe took back is on the ledger, and never more than was paid": """
+            SELECT p.id FROM payments p
+            JOIN (SELECT payment_id, SUM(CASE state WHEN 'undone' THEN 0 ELSE amount_micros END)
+                    AS asked FROM reversals GROUP BY payment_id) r ON r.payment_id = p.id
+            WHERE (CASE WHEN r.asked < p.amount_micros THEN r.asked ELSE p.amount_micros END) <>
+                (SELECT COALESCE(SUM(t.amount_micros), 0) FROM reversals x
+                 JOIN transfers t ON t.id = x.kind || ':' || x.id WHERE x.payment_id = p.id)
+              - (SELECT COALESCE(SUM(t.amount_micros), 0) FROM reversals x
+                 JOIN transfers t ON t.id = CASE x.kind
+                    WHEN 'refund' THEN 'refund_failed:' ELSE 'dispute_won:' END || x.id
+                 WHERE x.payment_id = p.id)
+        """,
+        "a card's payment says whether all of it went back": """
+            SELECT p.id FROM payments p
+            LEFT JOIN (SELECT payment_id, SUM(amount_micros) AS asked FROM reversals
+                WHERE state <> 'undone' GROUP BY payment_id) r ON r.payment_id = p.id
+            WHERE p.provider = 'stripe_checkout' AND p.state IN ('paid', 'disputed', 'refunded')
+                AND (p.state = 'paid') <> (COALESCE(r.asked, 0) < p.amount_micros)
+        """,
+        "money went back only of what was paid": """
+            SELECT r.id FROM reversals r JOIN payments p ON p.id = r.payment_id
+            WHERE p.state NOT IN ('paid', 'disputed', 'refunded')
+        """,
+        "a right is good only while its money is here": """
+            SELECT e.id FROM entitlements e JOIN payments p ON p.id = e.payment_id
+            WHERE e.state = 'issued' AND p.state IN ('disputed', 'refunded')
+        """,
+        "a refund of ours is asked for": """
+            SELECT r.id FROM reversals r LEFT JOIN outbox o ON o.id = 'refund:' || r.payment_id
+            WHERE r.id = r.payment_id AND o.id IS NULL
+        """,
+        "who pays by the meter has a customer at Stripe that agreed": """
+            SELECT id FROM accounts WHERE (auto_pay = 'metered' OR linked_at IS NOT NULL)
+                AND (linked_at IS NULL OR stripe_customer_id IS NULL)
+        """,
         "no letter to the outside waits for an operator": """
             SELECT id FROM outbox WHERE state = 'stuck'
         """,

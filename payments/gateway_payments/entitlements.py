@@ -216,7 +216,7 @@ def release(
     db: Connection, run_id: str, expires_at: datetime, *, our_fault: bool
 ) -> Entitlement | None:
     """Give the entitlement back after a failed run; None if it was settled before."""
-    faults = EntitlementRow.our_faults + our_fault
+    faults = EntitlementRow.our_faults + int(our_fault)  # Postgres adds no boolean
     back = {"state": "issued", "run_id": None, "expires_at": expires_at, "our_faults": faults}
     return _settle(db, _held_by(run_id).values(back))
 
@@ -240,13 +240,13 @@ def restore(db: Connection, entitlement_id: str, expires_at: datetime) -> Entitl
 
 
 def undelivered(db: Connection, before: datetime, most: int) -> list[str]:
-    """Rights that failed through our fault and that nobody tried again until `before`."""
+    """Payments for what failed through our fault and nobody tried again until `before`."""
     left = (
         EntitlementRow.state == "issued",
         EntitlementRow.our_faults > 0,
         EntitlementRow.expires_at <= before,
     )
-    return list(db.execute(select(EntitlementRow.id).where(*left).limit(most)).scalars())
+    return list(db.execute(select(EntitlementRow.payment_id).where(*left).limit(most)).scalars())
 
 
 def returns(db: Connection, run_id: str) -> bool:

@@ -345,6 +345,60 @@ class StripeUnavailableError(PaymentError):
         self.reason = reason
 
 
+class StripeRefusedError(StripeUnavailableError):
+    """Stripe refused what we asked, and would again. `stripes_words` are for the operator."""
+
+    def __init__(self, reason: str, code: str | None, stripes_words: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.stripes_words = stripes_words
+
+
+class WebhookTooEarlyError(PaymentError):
+    """News of a refund of something that isn't known to be paid yet: it must come again."""
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__("this payment is not known to be paid yet", payment_id=payment_id)
+
+
+class NotOfferedError(PaymentError):
+    """There is no such way to pay here, or no Stripe behind it."""
+
+    def __init__(self, offer: str, available: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{offer} is not offered here through Stripe", offer=offer, available=list(available)
+        )
+
+
+class UnknownPackError(PaymentError):
+    """No pack of credits has that size. Amounts in minor units of the currency."""
+
+    def __init__(self, packs_minor: tuple[int, ...], currency: str) -> None:
+        super().__init__("no such pack of credits", packs=list(packs_minor), currency=currency)
+
+
+class NotRefundableError(PaymentError):
+    """What was paid isn't refunded on request; `reason` says why."""
+
+    def __init__(self, reason: str, **details: object) -> None:
+        super().__init__(f"this can't be refunded: {reason}", reason=reason, **details)
+        self.reason = reason
+
+
+class UnknownPaymentError(PaymentError):
+    """No payment or quote has that id."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__("no payment and no quote has this id", id=named)
+
+
+class InvalidCustomerError(PaymentError):
+    """Stripe has no such customer, or another account is linked to it."""
+
+    def __init__(self, customer_id: str, reason: str) -> None:
+        super().__init__(f"{customer_id[:40]!r} can't be linked: {reason}", reason=reason)
+
+
 def _over(limit: str, currency: str, price: Money, most: Money, spent_micros: int) -> str:
     if limit == "currency":
         return f"this run costs {price}, and this key's budget is in {currency.upper()}"

@@ -20,12 +20,16 @@ what it got less what it gave. All balances of a currency sum to zero.
                stripe -> credits       a pack of credits was paid
     capture    deferred -> revenue     id capture:<run>     the run was delivered
     exhaust    deferred -> revenue     id exhaust:<run>     the model failed too often
-    give_back  deferred -> whence it came, or credits        id give_back:<payment>   not run
+    give_back  deferred -> whence it came (but Stripe), or credits   id give_back:<payment>
+    refund, dispute    refunded -> stripe    id <kind>:<Stripe's id, or the payment's for our own>
+    refund_failed, dispute_won    stripe -> refunded    id likewise   it came again
+    withdraw   deferred | credits -> refunded    id withdraw:<reversal or run>   who bears it
+    restore    refunded -> deferred | credits    id restore:<reversal>           the reverse
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -159,6 +163,20 @@ def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
     for book_id, change in sorted([(debit, -amount), (credit, amount)]):  # one order: no deadlock
         _change(db, book_id, change, currency)
     return True
+
+
+def post_up_to(db: Connection, transfer: Transfer, now: datetime) -> int:
+    """Transfer as much of the money as the debited book holds; how much that was, in micros.
+
+    The book is locked meanwhile. Once for each id, as `post`, which must not have been used before.
+    """
+    book = _book_id(transfer, transfer.debit)
+    held = select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == book)
+    there = db.execute(held.with_for_update()).scalar() or 0
+    some = min(there, transfer.money.amount_micros)
+    if some > 0:
+        post(db, replace(transfer, money=Money(some, transfer.money.currency)), now)
+    return some
 
 
 def balance(db: Connection, account_id: str, role: Role, currency: str) -> int:

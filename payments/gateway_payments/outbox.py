@@ -7,6 +7,7 @@ and if that one dies, another does once the lease is over.
 
     waiting -> sent       the outside world has it
     waiting -> stuck      it can't be sent any more, or not safely: an operator decides
+    sent -> stuck         what it had brought about was undone outside
 """
 
 from __future__ import annotations
@@ -76,10 +77,11 @@ def put(db: Connection, letter_id: str, kind: str, payload: dict[str, Any], now:
     insert_once(db, OutboxRow, row)
 
 
-def due(db: Connection, now: datetime, most: int) -> list[str]:
-    """Letters that somebody should send now, the longest waiting first."""
-    waiting = select(OutboxRow.id).where(OutboxRow.state == "waiting", OutboxRow.due_at <= now)
-    return list(db.execute(waiting.order_by(OutboxRow.due_at).limit(most)).scalars())
+def due(db: Connection, kinds: tuple[str, ...], now: datetime, most: int) -> list[str]:
+    """Letters of these kinds that somebody should send now, the longest waiting first."""
+    waiting = (OutboxRow.state == "waiting", OutboxRow.due_at <= now, OutboxRow.kind.in_(kinds))
+    query = select(OutboxRow.id).where(*waiting).order_by(OutboxRow.due_at).limit(most)
+    return list(db.execute(query).scalars())
 
 
 def waiting_since(db: Connection) -> datetime | None:
@@ -114,8 +116,11 @@ def failed(db: Connection, letter: Letter, reason: str, now: datetime) -> None:
     db.execute(update(OutboxRow).where(*waiting).values(**later))
 
 
-def stuck(db: Connection, letter_id: str, reason: str) -> None:
-    """It must not be sent again by itself; the audit names it until an operator has decided."""
-    waiting = (OutboxRow.id == letter_id, OutboxRow.state == "waiting")
+def stuck(db: Connection, letter_id: str, reason: str) -> bool:
+    """It must not be sent again by itself; the audit names it until an operator has decided.
+
+    Also what was sent, where that was undone outside. False where it is stuck already.
+    """
+    not_yet = (OutboxRow.id == letter_id, OutboxRow.state != "stuck")
     given_up = {"state": "stuck", "reason": reason[:_LONGEST_REASON]}
-    db.execute(update(OutboxRow).where(*waiting).values(**given_up))
+    return db.execute(update(OutboxRow).where(*not_yet).values(**given_up)).rowcount == 1

@@ -5,8 +5,9 @@
     begun | open | processing -> failed     the slow method failed
     anything but paid -> paid               the provider says that the money is certain
     anything but paid -> mismatched         the provider took another amount: an operator decides
-    paid -> disputed -> paid                the bank took the money back; we won it again
-    paid | disputed -> refunded             all of the money went back
+    paid -> disputed -> paid                the bank took all of it back; we won it again
+    paid | disputed -> refunded             all of the money went back: refunds, lost disputes
+    refunded -> paid | disputed             a refund came back to us; see reversals.py
 
 Each row gets to `paid` once from a state of waiting: its UPDATE's row count decides who issues what
 was bought. Events may come in any order, so `paid` is reachable from all of those; what leaves it
@@ -119,7 +120,6 @@ def record(  # noqa: PLR0913
     paid: bool = False,
 ) -> Payment | None:
     """Write down that `quote` is about to be paid, or is. None if this attempt is on record."""
-    money = quote.prices[provider]
     row = {
         "id": payment_id(quote.id, provider, attempt),
         "account_id": quote.account_id,
@@ -128,9 +128,6 @@ def record(  # noqa: PLR0913
         "attempt": attempt,
         "external_id": external_id,
         "state": "paid" if paid else "begun",
-        "amount_micros": money.amount_micros,
-        "currency": money.currency,
-        "checkout_url": None,
         "created_at": now,
         "expires_at": expires_at,
         "paid_at": now if paid else None,
@@ -138,11 +135,51 @@ def record(  # noqa: PLR0913
         "details": details,
         "ask_at": ask_at,
     }
+    return _insert(db, row, quote.prices[provider])
+
+
+def record_pack(  # noqa: PLR0913
+    db: Connection,
+    account_id: str,
+    money: Money,
+    provider: str,
+    attempt: int,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    key_id: str | None,
+) -> Payment:
+    """Write down that the account is about to buy credits, or find that it was written down."""
+    pack = f"credits:{account_id}:{money.amount_micros}:{money.currency}"
+    row = {
+        "id": payment_id(pack, provider, attempt),
+        "account_id": account_id,
+        "quote_id": None,
+        "provider": provider,
+        "attempt": attempt,
+        "external_id": None,
+        "state": "begun",
+        "created_at": now,
+        "expires_at": expires_at,
+        "paid_at": None,
+        "key_id": key_id,
+        "details": None,
+        "ask_at": None,
+    }
+    return _insert(db, row, money) or load(db, payment_id(pack, provider, attempt))
+
+
+def _insert(db: Connection, row: dict[str, Any], money: Money) -> Payment | None:
+    row |= {
+        "amount_micros": money.amount_micros,
+        "currency": money.currency,
+        "checkout_url": None,
+    }
     return _payment(row) if insert_once(db, PaymentRow, row) else None
 
 
 def payment_id(quote_id: str, provider: str, attempt: int) -> str:
-    """The id of a quote's nth payment: derived, so that concurrent callers begin the same one."""
+    """The id of the nth payment for a quote: derived, so that concurrent callers begin the same."""
     name = f"{quote_id}:{provider}:{attempt}"
     return f"pay_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
@@ -159,6 +196,19 @@ def load(db: Connection, payment_id: str) -> Payment:
 def find(db: Connection, payment_id: str) -> Payment | None:
     """The payment with this id, if there is one."""
     return next(iter(_payments(db, PaymentRow.id == payment_id)), None)
+
+
+def lock(db: Connection, payment_id: str) -> Payment:
+    """The payment as it stands, which nobody else changes before this transaction ends."""
+    held = select(PaymentRow.__table__).where(PaymentRow.id == payment_id).with_for_update()
+    return _payment(db.execute(held).mappings().one())
+
+
+def named(db: Connection, session_id: str) -> Payment | None:
+    """Whoever's payment the provider calls `session_id`, if there is one."""
+    if not is_plausible(session_id):
+        return None
+    return next(iter(_payments(db, PaymentRow.external_id == session_id)), None)
 
 
 def by_session(db: Connection, account_id: str, session_id: str) -> Payment | None:
@@ -209,6 +259,29 @@ def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:
     """The newest attempt to pay the quote this way."""
     attempts = _payments(db, PaymentRow.quote_id == quote_id, PaymentRow.provider == provider)
     return attempts[-1] if attempts else None
+
+
+def latest_pack(db: Connection, account_id: str, money: Money, provider: str) -> Payment | None:
+    """The account's newest purchase of that much credit."""
+    bought = _payments(
+        db,
+        PaymentRow.account_id == account_id,
+        PaymentRow.quote_id.is_(None),
+        PaymentRow.provider == provider,
+        PaymentRow.amount_micros == money.amount_micros,
+        PaymentRow.currency == money.currency,
+    )
+    return bought[-1] if bought else None
+
+
+def give_up_begun(db: Connection, provider: str, now: datetime) -> int:
+    """Payments that were begun and never got a session: once their time is over, they expire."""
+    lost = (
+        PaymentRow.provider == provider,
+        PaymentRow.state == "begun",
+        PaymentRow.expires_at <= now,
+    )
+    return db.execute(update(PaymentRow).where(*lost).values(state="expired")).rowcount
 
 
 def move(db: Connection, payment_id: str, *, of: frozenset[str], to: str, **also: object) -> bool:

@@ -6,7 +6,7 @@ a language model: which tool or endpoint to call, with which id.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -67,8 +67,20 @@ class PaymentRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """Prepaid credits."""
+
+    amount: float
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentStatus:
-    """How a payment stands. `expires_at`: the token's when paid, else the session's or quote's."""
+    """How a payment stands. `expires_at`: the token's when paid, else the session's or quote's.
+
+    Credits that were bought have no quote and answer the `balance` instead of a token.
+    """
 
     status: Status
     quote_id: str | None
@@ -82,6 +94,7 @@ class PaymentStatus:
     amount_micros: int
     currency: str
     next_steps: tuple[str, ...]
+    balance: Balance | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON: times are ISO 8601 text."""
@@ -188,6 +201,13 @@ def paid(payment: Payment, token: str, expires_at: datetime) -> PaymentStatus:
     return _status("paid", payment, token, expires_at, (step,))
 
 
+def bought(payment: Payment, held: Money) -> PaymentStatus:
+    """The credits are there; this is what the account has now."""
+    step = f'The account has {held} of credits: pay runs with offer "credits".'
+    there = Balance(held.amount, held.amount_micros, held.currency)
+    return replace(_status("paid", payment, None, None, (step,)), balance=there)
+
+
 def pending(payment: Payment) -> PaymentStatus:
     """Nobody has paid yet, or the money is still on its way."""
     if payment.provider == "x402":
@@ -209,8 +229,12 @@ def ended(payment: Payment) -> PaymentStatus:
     why = {
         "failed": "The payment failed; nothing was charged.",
         "mismatched": "Another amount than asked was paid: contact the operator of this gateway.",
+        "disputed": "The payer's bank took the money back.",
+        "refunded": "The money went back to the payer.",
     }.get(payment.state, "The Checkout page has expired; nothing was charged.")
     again = "Call quote with the same request, then pay with its quote_id."
+    if payment.quote_id is None:
+        again = "To buy credits, begin again (REST: POST /credits)."
     return _status("expired", payment, None, payment.expires_at, (why, again))
 
 
@@ -283,7 +307,7 @@ def _status(
     status: Status,
     payment: Payment,
     token: str | None,
-    expires_at: datetime,
+    expires_at: datetime | None,
     steps: tuple[str, ...],
 ) -> PaymentStatus:
     return PaymentStatus(

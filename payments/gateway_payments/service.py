@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 from sqlalchemy import Connection
 
-from gateway_payments import admission, budgets, entitlements, payments, quota, requirement
+from gateway_payments import (
+    admission,
+    budgets,
+    entitlements,
+    payments,
+    quota,
+    receipts,
+    refunds,
+    requirement,
+)
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.admission import Admission, Candidate, Settled
 from gateway_payments.exceptions import (
+    NotOfferedError,
     OfferUnavailableError,
     PaymentPendingError,
     QuoteExpiredError,
     StripeNotEnabledError,
     StripeUnavailableError,
+    UnknownPackError,
     UnknownSessionError,
 )
-from gateway_payments.ledger import credit_balances
-from gateway_payments.money import Money
+from gateway_payments.ledger import balance, credit_balances
+from gateway_payments.money import Money, from_minor
 from gateway_payments.payments import WAITING, Payment
 from gateway_payments.pricing import price_list
 from gateway_payments.proof import Proof
 from gateway_payments.providers import Provider
 from gateway_payments.providers.instant import CREDITS, METERED, Instant
-from gateway_payments.providers.stripe_checkout import StripeCheckout
+from gateway_payments.providers.stripe_account import StripeAccount
+from gateway_payments.providers.stripe_checkout import KIND as CHECKOUT
+from gateway_payments.providers.stripe_customers import SetUp
 from gateway_payments.providers.x402 import KIND as BY_CHAIN
 from gateway_payments.providers.x402 import X402, receipt_of
 from gateway_payments.quotes import Priced, Quote, find_quote, open_quote
+from gateway_payments.receipts import Receipt
+from gateway_payments.refunds import Refund
 from gateway_payments.requirement import Offer, PaymentRequirement, PaymentStatus
+from gateway_payments.reversals import CERTAIN
 from gateway_payments.settings import PaymentSettings
 from gateway_payments.tokens import token
 from gateway_payments.usage import UsagePage, usage_page
 from gateway_storage.database import Database
 
 _LONGEST_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was put right: refunds begun, letters arrived, payments found to be paid."""
+
+    refunded: int
+    sent: int
+    paid: int
 
 
 class Payments:
@@ -51,12 +76,16 @@ class Payments:
         self._database = database
         self._settings = settings
         self._token_ttl = ttl
-        self._stripe = settings.stripe and StripeCheckout(database, settings.stripe, ttl)
+        self._stripe = (
+            StripeAccount(database, settings.stripe, ttl, settings.currency)
+            if settings.stripe
+            else None
+        )
         providers: dict[str, Provider] = {
             kind: Instant(database, ttl, kind) for kind in (CREDITS, METERED)
         }
         if self._stripe:
-            providers["stripe_checkout"] = self._stripe
+            providers[CHECKOUT] = self._stripe.checkout
         self._x402 = settings.x402 and X402(database, settings.x402, ttl)
         if self._x402:
             providers[BY_CHAIN] = self._x402
@@ -66,6 +95,11 @@ class Payments:
     def offers_enabled(self) -> tuple[str, ...]:
         """The ways to pay, the headline first; none where everything is free."""
         return self._settings.offers
+
+    @property
+    def packs(self) -> tuple[int, ...]:
+        """Amounts of credits that can be bought, in minor units of the prices' currency."""
+        return self._settings.packs
 
     @property
     def free(self) -> bool:
@@ -265,18 +299,12 @@ class Payments:
     def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
         """Act on what Stripe posted; False for a replay, or news that does not concern us.
 
-        Raises StripeNotEnabledError, WebhookSignatureError, WebhookMalformedError.
+        Raises StripeNotEnabledError, WebhookSignatureError, WebhookMalformedError; what must come
+        again: WebhookTooEarlyError, StripeUnavailableError.
         """
         if not self._stripe:
             raise StripeNotEnabledError
         return self._stripe.handle_webhook(body, signature, now)
-
-    def reconcile(self, now: datetime) -> list[str]:
-        """Put right what a crash or a lost answer left, some of it each time; which payments.
-
-        May be called by several processes at any time.
-        """
-        return self._x402.reconcile(now) if self._x402 else []
 
     def shortcomings(self) -> list[str]:
         """What an operator should put right about the ways to pay, one sentence each."""
@@ -286,6 +314,76 @@ class Payments:
         """Let go of connections to the outside."""
         if self._x402:
             self._x402.close()
+
+    def buy_credits(self, caller: Caller, amount_minor: int, now: datetime) -> PaymentStatus:
+        """Open the Checkout page of a pack of credits, or give the open one; `pending`.
+
+        Raises NotOfferedError, UnknownPackError, OfferNotAllowedError, StripeUnavailableError.
+        """
+        settings = self._settings
+        if self._stripe is None or CREDITS not in settings.offers:
+            raise NotOfferedError(CREDITS, settings.offers)
+        if amount_minor not in settings.packs:
+            raise UnknownPackError(settings.packs, settings.currency)
+        money = from_minor(amount_minor, settings.currency)
+        payment = self._stripe.checkout.begin_pack(caller, money, now)
+        return self._status(payment, now)
+
+    def set_up_metered(self, caller: Caller, now: datetime) -> SetUp:
+        """The account's Stripe customer, and the page on which a person lets the meter charge it.
+
+        Raises NotOfferedError, LimitedKeyError, StripeUnavailableError.
+        """
+        stripe = self._metering()
+        with self._database.read() as db:
+            budgets.require_unlimited(db, caller)
+        return stripe.customers.set_up(caller.account_id, now)
+
+    def link_customer(self, account_id: str, customer_id: str, now: datetime) -> None:
+        """Link a customer on the operator's word.
+
+        Raises NotOfferedError, UnknownAccountError, InvalidCustomerError, StripeUnavailableError.
+        """
+        self._metering().customers.link(account_id, customer_id, now)
+
+    def refund(self, account_id: str, quote_id: str, now: datetime) -> Refund:
+        """Give back what was paid for a quote that we failed to deliver, as its payer asks.
+
+        Raises UnknownQuoteError, PaymentInUseError, NotRefundableError.
+        """
+        return refunds.by_payer(self._database, account_id, quote_id, now)
+
+    def refund_any(self, named: str, reason: str, now: datetime) -> Refund:
+        """Give back any right that nobody has used, as the operator decides.
+
+        `named`: a quote or a payment. Raises UnknownPaymentError, PaymentInUseError,
+        NotRefundableError, InvalidTextError (of the reason).
+        """
+        return refunds.by_operator(self._database, named, reason, now)
+
+    def receipt(self, session_id: str) -> Receipt | None:
+        """What a person may be told who comes from a Checkout page; None: it isn't known here.
+
+        Stripe isn't asked: whoever knows the address could have us ask without end.
+        """
+        with self._database.read() as db:
+            return receipts.find(db, session_id)
+
+    def send_letters(self, now: datetime) -> int:
+        """Tell Stripe what waits to be told, some of it; how much arrived."""
+        return self._stripe.letters.send(now) if self._stripe else 0
+
+    def reconcile(self, now: datetime) -> Reconciled:
+        """Put right what a crash, a lost webhook or a lost answer left; some of it each time.
+
+        May be called by several processes at any time. Where Stripe doesn't answer, the next call
+        goes on.
+        """
+        refunded = refunds.due(self._database, now)
+        sent = self.send_letters(now)
+        paid = self._stripe.checkout.catch_up(now) if self._stripe else 0
+        settled = self._x402.reconcile(now) if self._x402 else []
+        return Reconciled(refunded=refunded, sent=sent, paid=paid + len(settled))
 
     def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
         """The account's runs, newest first. Raises InvalidCursorError."""
@@ -303,6 +401,11 @@ class Payments:
         price = price_list(self._settings, priced.work_units, free_left)
         quote = open_quote(self._database, account_id, priced, price, now)
         return quote if self.free else self._with_paid(quote)
+
+    def _metering(self) -> StripeAccount:
+        if self._stripe is None or METERED not in self._settings.offers:
+            raise NotOfferedError(METERED, self._settings.offers)
+        return self._stripe
 
     def _with_paid(self, quote: Quote) -> Quote:
         with self._database.read() as db:
@@ -415,7 +518,12 @@ class Payments:
         return self._status(paid, now)
 
     def _status(self, payment: Payment, now: datetime) -> PaymentStatus:
-        if payment.state == "paid":
+        if payment.quote_id is None:
+            if payment.state == "paid":
+                with self._database.read() as db:
+                    held = balance(db, payment.account_id, CREDITS, payment.money.currency)
+                return requirement.bought(payment, Money(held, payment.money.currency))
+        elif payment.state in CERTAIN:  # where the money went back it says what became of it
             return self._token(payment, now)
         return (
             requirement.pending(payment) if payment.state in WAITING else requirement.ended(payment)

@@ -27,6 +27,7 @@ class StripeSettings:
     cancel_url: str  # STRIPE_CANCEL_URL
     api_base: str | None = None  # STRIPE_API_BASE: None is Stripe itself
     meter_event_name: str = "fmu_gateway_runs"  # STRIPE_METER_EVENT_NAME
+    linked_url: str | None = None  # where linking ends; None: success_url
     metered_price_id: str | None = None  # STRIPE_METERED_PRICE_ID: what linking subscribes to
 
 

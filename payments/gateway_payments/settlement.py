@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from gateway_payments import budgets, entitlements, outbox, payments
+from gateway_payments import budgets, entitlements, outbox, payments, reversals
 from gateway_payments.entitlements import Entitlement
 from gateway_payments.ledger import Role, Transfer, post
 from gateway_payments.payments import Payment
@@ -62,11 +62,26 @@ def give_back(db: Connection, held: Entitlement, now: datetime) -> None:
     into = held.returns_to or _SOURCE[payment.provider]
     if into == "x402":  # what came on a chain and wasn't promised back on it
         into = "credits"
+    if into == "stripe":
+        _refund(db, payment, held, now)
+        return
     name = f"give_back:{payment.id}"
     post(db, Transfer(name, held.account_id, "deferred", into, held.money), now)
     payments.move(db, payment.id, of=frozenset({"paid"}), to="refunded")
     counted_at = payment.created_at
     budgets.unspend(db, payment.key_id, payment.provider, payment.money, counted_at)
-    if into == "stripe":
-        letter = {"payment_id": payment.id, "session_id": payment.external_id}
-        outbox.put(db, f"refund:{payment.id}", REFUND, letter, now)
+
+
+def _refund(db: Connection, payment: Payment, held: Entitlement, now: datetime) -> None:
+    left = reversals.take_back(db, payment, held, now)
+    letter = {
+        "payment_id": payment.id,
+        "session_id": payment.external_id,
+        "amount_minor": left.amount_minor,
+    }
+    outbox.put(db, refund_letter(payment.id), REFUND, letter, now)
+
+
+def refund_letter(payment_id: str) -> str:
+    """The letter by which Stripe is asked to refund the payment."""
+    return f"refund:{payment_id}"

@@ -169,7 +169,8 @@ export interface PaymentRequirement {
 
 export interface PaymentStatus {
   status: "paid" | "pending" | "expired";
-  quote_id: string;
+  /** null: credits were bought, and `balance` stands for the token. */
+  quote_id: string | null;
   offer: string | null;
   session_id: string | null;
   checkout_url: string | null;
@@ -180,6 +181,7 @@ export interface PaymentStatus {
   amount_micros: number;
   currency: string;
   next_steps: string[];
+  balance: Balance | null;
 }
 
 export interface SimulationResult {

@@ -268,6 +268,7 @@ def test_people_find_pages_and_agents_a_guide(free_gateway: Running) -> None:
         ("/docs", "swagger"),
         ("/payments/success", "Thank you"),
         ("/payments/cancelled", "Nothing was charged"),
+        ("/payments/linked", "monthly invoice"),
         ("/health", '"sandbox":"'),
         ("/ready", "ready"),
     ]:

@@ -3,8 +3,9 @@
 In a test:      with running() as stripe: ...      # on a thread, on a free port
 As a process:   PYTHONPATH=tests python -m stripe_standin --port 0
 
-API (form-encoded, `Authorization: Bearer sk_...`): POST /v1/checkout/sessions, GET
-/v1/checkout/sessions/{id}, POST /v1/checkout/sessions/{id}/expire, with idempotency keys.
+API (form-encoded, `Authorization: Bearer sk_...`, with idempotency keys): /v1/checkout/sessions
+(create, list by customer, get, expire), /v1/payment_intents/{id}, /v1/refunds (create, list by
+payment intent), /v1/customers (create, get), /v1/billing/meter_events.
 
 Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
 
@@ -12,12 +13,17 @@ Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
     POST /control/sessions/{id}/succeed    a slow payment method came through
     POST /control/sessions/{id}/fail       ... or did not
     POST /control/sessions/{id}/expire
-         each of them also takes {"webhook_url", "secret", "copies": 2}, posts the signed event
-         and answers {"event", "statuses"}
+    POST /control/sessions/{id}/refund     {"amount"}   the operator does, on Stripe's pages
+    POST /control/sessions/{id}/dispute    {"amount", "status": "needs_response"}
+    POST /control/sessions/{id}/unsubscribe
+    POST /control/refunds/{id}/fail        the payer's bank sends it back
+    POST /control/disputes/{id}/close      {"status": "won" | "lost" | "warning_closed"}
+         each of them also takes {"webhook_url", "secret", "copies": 2}, posts the signed events
+         and answers {"event" (the first), "events", "statuses"}
     POST /control/webhooks {"events": ["evt_…", …], "webhook_url", "secret", "copies"}
          posts events that happened, in the order given
-    POST /control/faults   {"faults": ["error" | "lost", …]}
-    GET  /control/state    sessions, events, calls
+    POST /control/faults   {"faults": ["error" | "refused" | "lost", …]}
+    GET  /control/state    all that there is, and calls
 """
 
 from __future__ import annotations
@@ -31,12 +37,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import stripe as sdk
-from stripe_standin.sessions import RefusedError, Stripe
+from stripe_standin import customers, refunds
+from stripe_standin.sessions import SESSIONS, RefusedError, Stripe
 
-SESSIONS = "/v1/checkout/sessions"
+_SHOWN = (
+    "sessions", "events", "intents", "charges", "refunds", "disputes", "customers", "meter_events",
+)  # fmt: skip
 
 
 @contextmanager
@@ -118,6 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if fault == "error":
                 raise RefusedError(500, "api_error", "An unknown error occurred")  # noqa: TRY301
+            if fault == "refused":
+                raise RefusedError(400, "invalid_request_error", "Refused")  # noqa: TRY301
             answer = self._api(body) if is_api else self._control(json.loads(body or b"{}"))
         except RefusedError as refused:
             self._answer(refused.status, refused.body)
@@ -140,25 +151,60 @@ class Handler(BaseHTTPRequestHandler):
         stripe = self.server.stripe
         if not self.headers.get("Authorization", "").startswith("Bearer sk_"):
             raise RefusedError(401, "invalid_request_error", "Invalid API Key provided")
-        path, rest = self.path.partition("?")[0], self.path.removeprefix(SESSIONS).strip("/")
-        asked = (
-            f"{self.command} {'create' if path == SESSIONS else rest.partition('/')[2] or 'get'}"
-        )
+        url, key = urlsplit(self.path), self.headers.get("Idempotency-Key")
+        with stripe.lock:
+            if url.path.startswith(SESSIONS):
+                rest = url.path.removeprefix(SESSIONS).strip("/")
+                return self._session(rest, url.query or body.decode(), key)
+            stripe.calls[f"{self.command} {url.path}"] += 1
+            params = decoded(url.query if self.command == "GET" else body.decode())
+            if self.command == "GET":
+                return self._read(url.path.strip("/").split("/"), params)
+            makers = {
+                "/v1/refunds": refunds.refund,
+                "/v1/customers": customers.create_customer,
+                "/v1/billing/meter_events": customers.count,
+            }
+            if url.path not in makers:
+                raise _unrecognized(self.path)
+            return stripe.once(key, params, lambda: makers[url.path](stripe, params))
+
+    def _session(self, rest: str, form: str, key: str | None) -> dict[str, Any]:
+        stripe = self.server.stripe
+        session_id, _, what = rest.partition("/")
+        asked = f"{self.command} {what or ('get' if rest else 'create')}"
+        asked = "GET list" if asked == "GET create" else asked
         stripe.calls[asked] += 1
-        if asked == "POST create":
-            return stripe.create(decoded(body.decode()), self.headers.get("Idempotency-Key"))
-        if asked == "GET get":
-            return stripe.get(rest.partition("?")[0])
-        if asked == "POST expire":
-            return stripe.expire(rest.partition("/")[0])
-        raise RefusedError(404, "invalid_request_error", f"Unrecognized request URL {self.path}")
+        match asked:
+            case "POST create":
+                return stripe.create(decoded(form), key)
+            case "GET list":
+                return stripe.listed(decoded(form)["customer"])
+            case "GET get":
+                return stripe.get(session_id)
+            case "POST expire":
+                return stripe.expire(session_id)
+        raise _unrecognized(self.path)
+
+    def _read(self, path: list[str], params: dict[str, Any]) -> dict[str, Any]:
+        stripe = self.server.stripe
+        match path[1:]:
+            case ["payment_intents", intent_id] if intent_id in stripe.intents:
+                return stripe.intents[intent_id]
+            case ["refunds"]:
+                return refunds.refunds_of(stripe, params["payment_intent"])
+            case ["customers", customer_id]:
+                return customers.get_customer(stripe, customer_id)
+        raise _unrecognized(self.path)
 
     def _control(self, asked: dict[str, Any]) -> dict[str, Any]:
         stripe = self.server.stripe
         match self.path.strip("/").split("/"):
-            case ["control", "sessions", session_id, what]:
-                event = _happen(stripe, session_id, what, asked)
-                return {"event": event, "statuses": _deliver([event], asked)}
+            case ["control", "sessions" | "refunds" | "disputes", object_id, what]:
+                with stripe.lock:
+                    events = _happen(stripe, object_id, what, asked)
+                statuses = _deliver(events, asked)
+                return {"event": events[0], "events": events, "statuses": statuses}
             case ["control", "webhooks"]:
                 by_id = {event["id"]: event for event in stripe.events}
                 events = [by_id[event_id] for event_id in asked["events"]]
@@ -168,11 +214,10 @@ class Handler(BaseHTTPRequestHandler):
                 return {}
             case ["control", "state"]:
                 return {
-                    "sessions": stripe.sessions,
-                    "events": stripe.events,
+                    **{name: getattr(stripe, name) for name in _SHOWN},
                     "calls": dict(stripe.calls),
                 }
-        raise RefusedError(404, "invalid_request_error", f"Unrecognized request URL {self.path}")
+        raise _unrecognized(self.path)
 
 
 def decoded(form: str) -> dict[str, Any]:
@@ -197,16 +242,37 @@ def _with_lists(node: Any) -> Any:  # noqa: ANN401  JSON
     return parsed
 
 
-def _happen(stripe: Stripe, session_id: str, what: str, asked: dict[str, Any]) -> dict[str, Any]:
+def _happen(
+    stripe: Stripe, object_id: str, what: str, asked: dict[str, Any]
+) -> list[dict[str, Any]]:
+    before = len(stripe.events)
     match what:
         case "complete":
-            return stripe.complete(session_id, payment_status=asked.get("payment_status", "paid"))
+            stripe.complete(object_id, payment_status=asked.get("payment_status", "paid"))
+        case "fail" if object_id.startswith("re_"):
+            refunds.fail_refund(stripe, object_id)
         case "succeed" | "fail":
-            return stripe.finish(session_id, succeeded=what == "succeed")
+            stripe.finish(object_id, succeeded=what == "succeed")
         case "expire":
-            stripe.expire(session_id)
-            return stripe.events[-1]
+            stripe.expire(object_id)
+        case "refund":
+            intent = {"payment_intent": stripe.sessions[object_id]["payment_intent"]}
+            some = {"amount": asked["amount"]} if "amount" in asked else {}
+            refunds.refund(stripe, {**intent, **some})
+        case "dispute":
+            status = asked.get("status", "needs_response")
+            refunds.dispute(stripe, object_id, asked.get("amount"), status)
+        case "close":
+            refunds.close_dispute(stripe, object_id, asked["status"])
+        case "unsubscribe":
+            customers.end_subscription(stripe, object_id)
+    if len(stripe.events) > before:
+        return stripe.events[before:]
     raise RefusedError(404, "invalid_request_error", f"Nothing known happens by {what!r}")
+
+
+def _unrecognized(path: str) -> RefusedError:
+    return RefusedError(404, "invalid_request_error", f"Unrecognized request URL {path}")
 
 
 def _deliver(events: list[dict[str, Any]], asked: dict[str, Any]) -> list[int]:

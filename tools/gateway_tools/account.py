@@ -14,6 +14,7 @@ from gateway_payments.money import Money
 from gateway_payments.usage import Usage
 from gateway_tools.context import Context
 from gateway_tools.keys import BudgetView, budget_view
+from gateway_tools.pay import BalanceView
 from gateway_tools.tool import Tool
 
 NAME: Final = "account"
@@ -54,14 +55,6 @@ class UsagePage(BaseModel):
 
     usage: list[UsageView]
     next_cursor: str | None
-
-
-class BalanceView(BaseModel):
-    """Prepaid credits."""
-
-    amount: float
-    amount_micros: int
-    currency: str
 
 
 class AccountOutput(UsagePage):

@@ -307,6 +307,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.OnePaymentError: Failure(
         "one_payment", 422, "Name one thing to pay: quote_id, session_id or fmu_id."
     ),
+    tools.OnePackError: Failure(
+        "one_pack", 422, "Name the pack by amount_minor or by pack, not by both."
+    ),
     payments.UnknownQuoteError: Failure(
         "unknown_quote", 404, "Ask for a quote with the account that wants to run."
     ),
@@ -343,10 +346,10 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "payment_too_small", 409, "Get a quote for this request, or run the one that was paid."
     ),
     payments.InsufficientFundsError: Failure(
-        "insufficient_funds", 409, "Choose another offer, or ask the operator for credits."
+        "insufficient_funds", 409, "Choose another offer, or get credits (POST /credits)."
     ),
     payments.InsufficientCreditsError: Failure(
-        "insufficient_credits", 409, "Choose another offer, or ask the operator for credits."
+        "insufficient_credits", 409, "Choose another offer, or get credits (POST /credits)."
     ),
     payments.BudgetExceededError: Failure(
         "budget_exceeded",
@@ -377,6 +380,24 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     payments.PaymentReturnedError: Failure(
         "payment_returned", 409, "The money went back to the payer: get a quote and pay again."
+    ),
+    payments.NotOfferedError: Failure(
+        "not_offered", 409, "Pay by one of details.available, which the operator chose."
+    ),
+    payments.UnknownPackError: Failure(
+        "unknown_pack", 422, "Choose one of details.packs as amount_minor."
+    ),
+    payments.NotRefundableError: Failure(
+        "not_refundable", 409, "Use what was paid, or ask the operator; details.reason says why."
+    ),
+    payments.UnknownPaymentError: Failure(
+        "unknown_payment", 404, "Name a quote (qt_...) or a payment (pay_...) of this gateway."
+    ),
+    payments.InvalidCustomerError: Failure(
+        "invalid_customer", 422, "Name a customer (cus_...) of Stripe's that no account has."
+    ),
+    payments.WebhookTooEarlyError: Failure(
+        "webhook_too_early", 409, "Send it again later, as Stripe does by itself."
     ),
     payments.InvalidTextError: Failure(
         "invalid_text", 422, "Use a short text without control characters."

@@ -88,6 +88,13 @@ class OnePaymentError(ToolError):
         super().__init__("pay takes exactly one of quote_id, session_id and fmu_id")
 
 
+class OnePackError(ToolError):
+    """Not exactly one pack of credits was named."""
+
+    def __init__(self) -> None:
+        super().__init__("buying credits takes exactly one of amount_minor and pack")
+
+
 class NotUnderstoodError(ToolError):
     """A message is no tool call."""
 

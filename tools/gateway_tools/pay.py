@@ -36,15 +36,24 @@ class PayInput(BaseModel):
     offer: str | None = Field(default=None, max_length=40, description="Kind of the offer chosen")
 
 
+class BalanceView(BaseModel):
+    """Prepaid credits."""
+
+    amount: float
+    amount_micros: int
+    currency: str
+
+
 class PayOutput(BaseModel):
     """How the payment stands."""
 
     status: Literal["paid", "pending", "expired"]
-    quote_id: str
+    quote_id: str | None = Field(description="null: credits are bought")
     offer: str | None = None
     session_id: str | None = None
     checkout_url: str | None = Field(default=None, description="For a person to open")
     payment_token: str | None = Field(default=None, description="For simulate; pays for one run")
+    balance: BalanceView | None = Field(default=None, description="Once credits were bought")
     expires_at: datetime | None = None
     amount: float
     amount_minor: int

@@ -1,10 +1,11 @@
-"""Use cases that no one calls by name: give back what a crash left, delete what is out of date."""
+"""Use cases that no one calls by name: put right what a crash left, delete what is out of date."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
+from gateway_payments.service import Reconciled
 from gateway_runs import records
 from gateway_tools.context import Gateway
 
@@ -14,8 +15,6 @@ _GRACE: Final = timedelta(seconds=30)  # for what comes before and after the run
 
 def recover(gateway: Gateway) -> list[str]:
     """Fail the runs whose process died and release what was reserved for them; their ids.
-
-    Payments that a crash left half done are looked after too.
 
     A run counts as dead once it is older than any run can get, so that another process on the same
     database may call this at any time.
@@ -30,8 +29,12 @@ def recover(gateway: Gateway) -> list[str]:
     for run_id in lost:  # a blob may have been stored right before the death
         with gateway.database.write() as db:
             gateway.results.delete(db, run_id)
-    gateway.payments.reconcile(now)
     return lost
+
+
+def reconcile(gateway: Gateway) -> Reconciled:
+    """Send what waits to be told, ask what may have been missed, give back what is owed."""
+    return gateway.payments.reconcile(gateway.clock())
 
 
 def delete_outdated(gateway: Gateway) -> list[str]:

@@ -1,24 +1,30 @@
-"""What Stripe tells us: signed webhooks and Checkout sessions, read and checked."""
+"""What Stripe tells us: signed webhooks, sessions, refunds and disputes, read and checked.
+
+`None` is what another product of the same Stripe account did; ValueError is what should be ours and
+can't be read.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from gateway_payments.exceptions import WebhookMalformedError, WebhookSignatureError
 from gateway_payments.identifiers import is_plausible
+from gateway_payments.reversals import Kind, State
 
 TOLERANCE_S: Final = 300
-SESSION_EVENTS: Final = frozenset(
-    {
-        "checkout.session.completed",
-        "checkout.session.async_payment_succeeded",
-        "checkout.session.async_payment_failed",
-        "checkout.session.expired",
-    }
-)
+LINKING: Final = "link"  # a session's metadata.purpose
+_UNDONE: Final = frozenset({"failed", "canceled"})  # states of a refund
+_DISPUTES: Final[dict[str, State]] = {
+    "needs_response": "open",
+    "under_review": "open",
+    "lost": "taken",
+    "won": "undone",
+}  # while it only warns, nothing was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,56 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Linking:
+    """A Checkout session on which a customer agrees to be charged by the meter."""
+
+    id: str
+    account_id: str
+    customer_id: str
+    status: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A refund or a dispute. `payment_intent`: of what; `letter`: ours, where we asked for it."""
+
+    id: str
+    kind: Kind
+    payment_intent: str
+    amount_minor: int
+    currency: str
+    state: State
+    letter: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRefunded:
+    """Something was refunded of this payment; how much has to be asked."""
+
+    payment_intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """The subscription through which a customer paid what the meter counts has ended."""
+
+    account_id: str
+    customer_id: str
+
+
+News = Session | Linking | Reversed | ChargeRefunded | Unsubscribed
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to a Checkout session."""
+    """One thing that happened at Stripe; `object_id` is what it happened to."""
 
     id: str
     type: str
-    session: Session
+    object_id: str
+    news: News
 
 
 def read_event(body: bytes, signature: str, secret: str, now: datetime) -> Event | None:
@@ -64,6 +114,63 @@ def read_event(body: bytes, signature: str, secret: str, now: datetime) -> Event
         raise WebhookMalformedError(str(error)) from error
 
 
+def linking_of(raw: object) -> Linking | None:
+    """Read a session that links an account; None for any other."""
+    session = _object(raw, "the session")
+    metadata = _metadata(session)
+    if metadata.get("purpose") != LINKING:
+        return None
+    url = session.get("url")
+    return Linking(
+        id=_id(session, "id"),
+        account_id=_id(metadata, "account_id"),
+        customer_id=_id(session, "customer"),
+        status=_text(session, "status"),
+        url=url if isinstance(url, str) else None,
+    )
+
+
+def refund_of(raw: object) -> Reversed | None:
+    """Read a refund; None for one of a charge that no Checkout session made."""
+    refund = _object(raw, "the refund")
+    if refund.get("payment_intent") is None:
+        return None
+    letter, reason = _metadata(refund).get("letter"), refund.get("failure_reason")
+    return Reversed(
+        id=_id(refund, "id"),
+        kind="refund",
+        payment_intent=_id(refund, "payment_intent"),
+        amount_minor=_amount(refund, "amount"),
+        currency=_text(refund, "currency"),
+        state="undone" if refund.get("status") in _UNDONE else "taken",
+        letter=letter if isinstance(letter, str) and is_plausible(letter) else None,
+        reason=reason if isinstance(reason, str) else None,
+    )
+
+
+def dispute_of(raw: object) -> Reversed | None:
+    """Read a dispute; None for one that takes no money, or none of ours."""
+    dispute = _object(raw, "the dispute")
+    state = _DISPUTES.get(_text(dispute, "status"))
+    if dispute.get("payment_intent") is None or state is None:
+        return None
+    return Reversed(
+        id=_id(dispute, "id"),
+        kind="dispute",
+        payment_intent=_id(dispute, "payment_intent"),
+        amount_minor=_amount(dispute, "amount"),
+        currency=_text(dispute, "currency"),
+        state=state,
+        letter=None,
+        reason=None,
+    )
+
+
+def payment_of(raw: object) -> str | None:
+    """Our payment, out of a payment intent's metadata."""
+    return _payment_id(_object(raw, "the payment intent"))
+
+
 def session_of(raw: object) -> Session:
     """Read what we need of a Checkout session; ValueError where that is not there."""
     session = _object(raw, "the session")
@@ -72,7 +179,7 @@ def session_of(raw: object) -> Session:
         payment_id=_payment_id(session),
         status=_text(session, "status"),
         payment_status=_text(session, "payment_status"),
-        amount_minor=_amount(session),
+        amount_minor=_amount(session, "amount_total"),
         currency=_text(session, "currency"),
     )
 
@@ -80,20 +187,61 @@ def session_of(raw: object) -> Session:
 def _event(raw: object) -> Event | None:
     event = _object(raw, "the body")
     kind = _text(event, "type")
-    if kind not in SESSION_EVENTS:
+    reader = _READERS.get(kind)
+    if reader is None:
         return None
-    session = _object(_object(event.get("data"), "data").get("object"), "the session")
-    if _payment_id(session) is None:  # another product's: it may well lack an amount
-        return None
-    return Event(_id(event, "id"), kind, session_of(session))
+    about = _object(_object(event.get("data"), "data").get("object"), "data.object")
+    news = reader(about)
+    return None if news is None else Event(_id(event, "id"), kind, _id(about, "id"), news)
 
 
-def _payment_id(session: dict[str, Any]) -> str | None:
-    ours = _object(session.get("metadata") or {}, "metadata").get("payment_id")
+def _session_news(about: dict[str, Any]) -> Session | Linking | None:
+    if _payment_id(about) is None:  # another product's may well lack an amount
+        return linking_of(about)
+    return session_of(about)
+
+
+def _charge_news(about: dict[str, Any]) -> ChargeRefunded | None:
+    if about.get("payment_intent") is None:
+        return None
+    return ChargeRefunded(_id(about, "payment_intent"))
+
+
+def _subscription_news(about: dict[str, Any]) -> Unsubscribed | None:
+    metadata = _metadata(about)
+    if metadata.get("purpose") != LINKING:
+        return None
+    return Unsubscribed(_id(metadata, "account_id"), _id(about, "customer"))
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], News | None]]] = {
+    "checkout.session.completed": _session_news,
+    "checkout.session.async_payment_succeeded": _session_news,
+    "checkout.session.async_payment_failed": _session_news,
+    "checkout.session.expired": _session_news,
+    "refund.created": refund_of,
+    "refund.updated": refund_of,
+    "refund.failed": refund_of,
+    "charge.refunded": _charge_news,
+    "charge.dispute.created": dispute_of,
+    "charge.dispute.updated": dispute_of,
+    "charge.dispute.closed": dispute_of,
+    "charge.dispute.funds_withdrawn": dispute_of,
+    "charge.dispute.funds_reinstated": dispute_of,
+    "customer.subscription.deleted": _subscription_news,
+}
+
+
+def _payment_id(about: dict[str, Any]) -> str | None:
+    ours = _metadata(about).get("payment_id")
     if not isinstance(ours, str | None):
         message = "metadata.payment_id is not text"
         raise ValueError(message)  # noqa: TRY004
     return ours if ours and is_plausible(ours) else None
+
+
+def _metadata(about: dict[str, Any]) -> dict[str, Any]:
+    return _object(about.get("metadata") or {}, "metadata")
 
 
 def _object(raw: object, name: str) -> dict[str, Any]:
@@ -119,11 +267,11 @@ def _id(raw: dict[str, Any], name: str) -> str:
     return value
 
 
-def _amount(raw: dict[str, Any]) -> int:
-    value = raw.get("amount_total")
-    if not isinstance(value, int) or isinstance(value, bool):
-        message = "amount_total is not an integer"
-        raise ValueError(message)  # noqa: TRY004
+def _amount(raw: dict[str, Any], name: str) -> int:
+    value = raw.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        message = f"{name} is not a positive integer"
+        raise ValueError(message)
     return value
 
 

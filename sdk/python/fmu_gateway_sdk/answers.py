@@ -234,11 +234,23 @@ class PaymentRequirement(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Balance(Answer):
+    """Prepaid credits."""
+
+    amount: float
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PaymentStatus(Answer):
-    """How a payment stands: `paid` (with the token), `pending` or `expired`."""
+    """How a payment stands: `paid` (with the token), `pending` or `expired`.
+
+    Where credits were bought there is no quote, and the `balance` stands for the token.
+    """
 
     status: str
-    quote_id: str
+    quote_id: str | None
     offer: str | None = None
     session_id: str | None = None
     checkout_url: str | None = None
@@ -249,6 +261,7 @@ class PaymentStatus(Answer):
     amount_micros: int
     currency: str
     next_steps: tuple[str, ...] = ()
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -320,15 +333,6 @@ class Usage(Answer):
     offer: str | None = None
     price: float
     price_micros: int
-    currency: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Balance(Answer):
-    """Prepaid credits."""
-
-    amount: float
-    amount_micros: int
     currency: str
 
 

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _payments()
     _entitlements()
     _budgets()
+    _reversals()
     op.create_table(
         "free_runs",
         sa.Column("account_id", sa.String(), nullable=False),
@@ -72,6 +73,7 @@ def _payments() -> None:
         table.drop_constraint("ck_payments_state", type_="check")
         table.create_check_constraint("ck_payments_state", _PAYMENT_STATES)
     op.create_index("ix_payments_state_ask_at", "payments", ["state", "ask_at"], unique=False)
+    op.execute("UPDATE payments SET ask_at = created_at WHERE state IN ('open', 'processing')")
 
 
 def _entitlements() -> None:
@@ -82,6 +84,26 @@ def _entitlements() -> None:
         )
         table.drop_constraint("ck_entitlements_state", type_="check")
         table.create_check_constraint("ck_entitlements_state", _ENTITLEMENT_STATES)
+
+
+def _reversals() -> None:
+    op.create_table(
+        "reversals",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("payment_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("amount_micros", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("amount_micros > 0", name="ck_reversals_amount"),
+        sa.CheckConstraint("kind IN ('refund', 'dispute')", name="ck_reversals_kind"),
+        sa.CheckConstraint("state IN ('open', 'taken', 'undone')", name="ck_reversals_state"),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["payments.id"], name="fk_reversals_payment_id_payments"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_reversals"),
+    )
+    op.create_index("ix_reversals_payment_id", "reversals", ["payment_id"], unique=False)
 
 
 def _budgets() -> None:
