@@ -71,7 +71,7 @@ def test_by_itself_the_gateway_finishes_what_it_meant_to_settle(
     payload = _killed(shop, point, monkeypatch)
     quote_id = payload["accepted"]["extra"]["quoteId"]
     meant = list(POINTS).index(point) >= 2
-    assert shop.payments.reconcile(shop.now) == []  # somebody may be at it
+    assert shop.payments.reconcile(shop.now).paid == 0  # somebody may be at it
     shop.now += x402.LEASE
     shop.payments.reconcile(shop.now)
     assert shop.taken() == (CENT if meant else 0)
