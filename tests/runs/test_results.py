@@ -36,7 +36,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
     migrate(made)
     with made.write() as db:
-        db.execute(text("INSERT INTO accounts VALUES ('acc_1', '2026-01-01')"))
+        db.execute(text("INSERT INTO accounts (id, created_at) VALUES ('acc_1', '2026-01-01')"))
         records.begin(db, "res_1", records.NewRun("acc_1", "m", "", "", None, None), _NOW)
     yield made
     made.close()
