@@ -107,7 +107,11 @@ def test_the_agent_guides_examples_are_understood(
     """Those that name an id of their own fail only for that id."""
     placeholder = {"unknown_result", "unknown_quote", "unknown_session"}
     with free_gateway.http() as http:
-        route = {"list_library": ("GET", "/library"), "describe_model": ("GET", "/fmus/")}
+        route = {
+            "list_library": ("GET", "/library"),
+            "describe_model": ("GET", "/fmus/"),
+            "account": ("GET", "/account"),
+        }
         method, path = route.get(tool, ("POST", f"/{tool}"))
         if tool == "get_result":
             answer = http.get(f"/results/{arguments.pop('result_id')}", params=arguments)
