@@ -212,7 +212,7 @@ class X402:
                 raise QuoteExpiredError(quote.id, quote.expires_at)
             previous = payments.latest(db, quote.id, KIND)
             attempt = 0 if previous is None else previous.attempt + 1
-            budgets.spend(db, caller, KIND, quote.prices[KIND], now)
+            key_id = budgets.spend(db, caller, KIND, quote.prices[KIND], now)
             begun = payments.record(
                 db,
                 quote,
@@ -220,7 +220,7 @@ class X402:
                 attempt,
                 now=now,
                 expires_at=datetime.fromtimestamp(authorization.valid_before, UTC),
-                key_id=caller.key_id,
+                key_id=key_id,
                 external_id=authorization.external_id,
                 details=details,
                 ask_at=now + LEASE,
