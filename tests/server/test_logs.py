@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -15,20 +14,11 @@ from gateway_server.logs import configure_logs
 FORGED = "x\n2026-01-01T00:00:00Z [error    ] all_paid\r\x1b[2J\u202e\x00"
 
 
-@pytest.fixture
-def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
-
-
 def fail() -> None:
     raise ValueError(FORGED)
 
 
-@pytest.mark.usefixtures("restored")
+@pytest.mark.usefixtures("logs_restored")
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("source", ["ours", "the library's"])
 def test_a_value_and_a_traceback_stay_where_they_are(

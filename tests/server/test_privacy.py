@@ -176,15 +176,13 @@ def test_a_wrong_setting_is_told_without_the_password_in_it(
     assert "pass1word" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("logs_restored")
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_secrets_are_blackened_wherever_they_turn_up(
-    form: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = StringIO()
-    before = structlog.get_config(), logging.getLogger().handlers[:]
     monkeypatch.setattr(sys, "stderr", written)
-    request.addfinalizer(lambda: structlog.configure(**before[0]))
-    request.addfinalizer(lambda: logging.basicConfig(handlers=before[1], force=True))
     configure_logs(form, ["a-secret-of-ours"])  # type: ignore[arg-type]
     secrets = (
         "a-secret-of-ours",
