@@ -273,6 +273,7 @@ ASSIGNMENT: Final = _record(
     "Assignment",
     ("timeout", "d", "s"),
     ("memory", "Q", "bytes that the run may take beyond what the empty process has"),
+    ("cpu", "Q", "processor time that its process may take, s"),
     ("model", "1008s", "folder of the extracted FMU"),
     ("folder", "1008s", "to work in, where the jail has none of its own"),
 )
@@ -283,7 +284,7 @@ ENDING: Final = _record(
     "Ending",
     ("signal", "i", "that ended the process; 0: none"),
     ("exit_status", "i", "-1 where a signal ended it"),
-    ("timed_out", "I", "it was ended at its deadline, or for its processor time"),
+    ("timed_out", "I", "it was ended at its deadline"),
     ("confined", "I", "it had given up all but computing, and came to run its model"),
     ("peak_bytes", "Q", "of memory"),
     ("cpu", "d", "processor time of all its threads, s"),

@@ -24,6 +24,7 @@ _UNCONFINED: Final = "NO SANDBOX: SANDBOX_OVERRIDE=development let the model do 
 _LOG_LINES: Final = 20
 _LINE_LENGTH: Final = 300
 _NEARLY_ALL_MEMORY: Final = 0.8
+_MUCH_PROCESSOR_TIME: Final = 0.5
 _COUNTS: Final = ("steps", "evaluations", "events")
 
 _FAILURES: Final[dict[Status, tuple[type[e.RunError], str]]] = {
@@ -54,6 +55,7 @@ class Evidence:
     timed_out: bool
     peak_bytes: int
     cpu_s: float
+    cpu_limit_s: int
     timeout_s: float
     memory_mb: int
 
@@ -141,7 +143,7 @@ class Outcome:
         if not self.died:
             msg = "a run that never ended"
             return _invalid(msg)
-        if seen.timed_out:
+        if self._time_was_over:
             msg = f"the run took longer than {seen.timeout_s:g} s"
             return e.RunTimeoutError(msg, {"timeout_s": seen.timeout_s})
         if self._memory_was_short:
@@ -176,6 +178,18 @@ class Outcome:
         memory_mb = self._evidence.memory_mb
         msg = f"the run needed more than {memory_mb} MB"
         return e.OutOfMemoryError(msg, {"memory_mb": memory_mb})
+
+    @property
+    def _time_was_over(self) -> bool:
+        """On the wall, or of processors: SIGXCPU says so, but not to all, and some ignore it.
+
+        Those are killed without a reason given, once the kernel has sampled too much; the time that
+        it tells afterwards differs from that.
+        """
+        seen = self._evidence
+        much = seen.cpu_s > _MUCH_PROCESSOR_TIME * seen.cpu_limit_s
+        killed = seen.signal == signal.SIGKILL and much and not self._memory_was_short
+        return seen.timed_out or seen.signal == signal.SIGXCPU or killed
 
     @property
     def _memory_was_short(self) -> bool:

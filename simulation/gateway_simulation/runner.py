@@ -42,6 +42,7 @@ from gateway_simulation.usage import Usage
 from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
+_CPU_GRACE_S: Final = 2
 _FINER: Final = 0.1
 _WORTH_A_CORE: Final = 100
 """Runs of a batch from which another process pays."""
@@ -196,14 +197,15 @@ class Simulator:
             worker.folder() as folder,
         ):
             begun = time.monotonic()
+            cpu_s = int(timeout_s) + _CPU_GRACE_S
             ending = self._await(
                 worker,
                 (ordered.descriptor, result.descriptor, output.descriptor),
                 (runs[0].model.folder.resolve(), folder),
-                timeout_s,
+                (timeout_s, cpu_s),
             )
             wall_ms = (time.monotonic() - begun) * 1000
-            evidence = _evidence(ending, deadline.given_s, self._bounds.memory_mb)
+            evidence = _evidence(ending, _Bounds(deadline.given_s, self._bounds.memory_mb), cpu_s)
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
@@ -215,15 +217,20 @@ class Simulator:
         worker: Worker,
         descriptors: tuple[int, int, int],
         folders: tuple[Path, Path],
-        timeout_s: float,
+        times: tuple[float, int],
     ) -> dict[str, Any]:
-        """Hand the run to the worker and wait for what became of it: `layout.ENDING`."""
+        """Hand the run to the worker and wait for what became of it: `layout.ENDING`.
+
+        `times` are what it may take on the wall and of processors [s].
+        """
+        timeout_s, cpu_s = times
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
                 assignment = layout.ASSIGNMENT.pack(
                     timeout=timeout_s,
                     memory=self._bounds.memory_mb * 2**20,
+                    cpu=cpu_s,
                     model=bytes(folders[0]),
                     folder=bytes(folders[1]),
                 )
@@ -279,15 +286,16 @@ def finer(run: CanonicalRun) -> CanonicalRun:
     return replace(run, relative_tolerance=(run.relative_tolerance or math.nan) * _FINER)
 
 
-def _evidence(told: dict[str, Any], timeout_s: float, memory_mb: int) -> Evidence:
+def _evidence(told: dict[str, Any], bounds: _Bounds, cpu_limit_s: int) -> Evidence:
     return Evidence(
         signal=told["signal"] or None,
         exit_status=told["exit_status"] if told["exit_status"] >= 0 else None,
         timed_out=bool(told["timed_out"]),
         peak_bytes=told["peak_bytes"],
         cpu_s=told["cpu"],
-        timeout_s=timeout_s,
-        memory_mb=memory_mb,
+        cpu_limit_s=cpu_limit_s,
+        timeout_s=bounds.timeout_s,
+        memory_mb=bounds.memory_mb,
     )
 
 

@@ -84,10 +84,11 @@ def _limit(assignment: Assignment, mapped: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, _FILE_BYTES),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_CPU, assignment.cpu_s),
         (resource.RLIMIT_AS, mapped + assignment.memory_bytes),
     ):
         resource.setrlimit(what, (most, most))
+    # SIGXCPU says why, SIGKILL can't be ignored
+    resource.setrlimit(resource.RLIMIT_CPU, (assignment.cpu_s, assignment.cpu_s + 1))
 
 
 def _mapped() -> int:

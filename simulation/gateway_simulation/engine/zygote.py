@@ -31,8 +31,6 @@ from gateway_simulation.layout import ASSIGNMENT, ENDING
 
 DESCRIPTORS: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
-_OF_PROCESSOR_TIME: Final = (signal.SIGKILL, signal.SIGXCPU)
-_PROCESSOR_ROUNDING_S: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -43,7 +41,6 @@ class _Running:
     handle: int
     word: int
     deadline: float
-    processor_s: int
     outcome: socket.socket
     timed_out: bool = False
 
@@ -105,7 +102,7 @@ class _Zygote:
             word=word,
             model=told["model"].rstrip(b"\0").decode(),
             folder=told["folder"].rstrip(b"\0").decode(),
-            cpu_s=int(told["timeout"]) + 2,
+            cpu_s=told["cpu"],
             memory_bytes=told["memory"],
         )
         parent = os.getpid()
@@ -120,7 +117,7 @@ class _Zygote:
         finally:
             os.close(word)
         deadline = time.monotonic() + told["timeout"]
-        self.running[handle] = _Running(pid, handle, heard, deadline, assignment.cpu_s, outcome)
+        self.running[handle] = _Running(pid, handle, heard, deadline, outcome)
         self.selector.register(handle, selectors.EVENT_READ)
 
     def _end(self, run: _Running) -> None:
@@ -133,19 +130,16 @@ class _Zygote:
         del self.running[run.handle]
         self._kill_orphans()
         died = os.WIFSIGNALED(status)
-        ended_by = os.WTERMSIG(status) if died else 0
-        taken = usage.ru_utime + usage.ru_stime
-        spent = taken > run.processor_s - _PROCESSOR_ROUNDING_S
         confined = os.read(run.word, 1)
         os.close(run.word)
         _tell(
             run.outcome,
-            signal=ended_by,
+            signal=os.WTERMSIG(status) if died else 0,
             exit_status=-1 if died else os.WEXITSTATUS(status),
-            timed_out=run.timed_out or (spent and ended_by in _OF_PROCESSOR_TIME),
+            timed_out=run.timed_out,
             confined=bool(confined),
             peak_bytes=usage.ru_maxrss * 1024,
-            cpu=taken,
+            cpu=usage.ru_utime + usage.ru_stime,
         )
 
     def _enforce_deadlines(self) -> None:

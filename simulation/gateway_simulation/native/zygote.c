@@ -11,7 +11,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -31,8 +30,7 @@
 #include "core.h"
 #include "jail.h"
 
-enum { MOST_CHILDREN = 256, FILE_BYTES = 8 << 20, OPEN_FILES = 64, CPU_GRACE_S = 2 };
-static const double CPU_ROUNDING_S = 0.1;
+enum { MOST_CHILDREN = 256, FILE_BYTES = 8 << 20, OPEN_FILES = 64 };
 enum { FAILED = 70 };
 enum { ORDER, RESULT, OUTPUT, REPLY, DESCRIPTORS };
 
@@ -42,7 +40,6 @@ typedef struct {
     int handle, reply;
     int word; /* where it says that it is confined; closed before it loads the model */
     double deadline; /* monotonic [s] */
-    double processor; /* s that it may take */
     uint32_t timed_out;
 } Child;
 
@@ -57,11 +54,8 @@ static double now(void) {
 
 static double seconds(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec * 1e-6; }
 
-/* What an order may take of it [s], whole since the kernel counts so. */
-static double processor_time(const Assignment *told) { return floor(told->timeout) + CPU_GRACE_S; }
-
-static void limit(int what, rlim_t most) {
-    if (setrlimit(what, &(struct rlimit){most, most})) _exit(FAILED);
+static void limit(int what, rlim_t most, rlim_t latest) {
+    if (setrlimit(what, &(struct rlimit){most, latest})) _exit(FAILED);
 }
 
 static uint64_t size_of_blocks; /* mapped by `map` */
@@ -103,11 +97,12 @@ static _Noreturn void run_child(const Assignment *told, const int *given, int wo
     void *order = map(given[ORDER], MAP_PRIVATE), *result = map(given[RESULT], MAP_SHARED);
     isolate(given[OUTPUT], word);
     if (!jail_enter(told->model, told->folder)) _exit(FAILED);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, FILE_BYTES);
-    limit(RLIMIT_NOFILE, OPEN_FILES);
-    limit(RLIMIT_CPU, (rlim_t)processor_time(told));
-    limit(RLIMIT_AS, in_use + size_of_blocks + told->memory);
+    uint64_t memory = in_use + size_of_blocks + told->memory;
+    limit(RLIMIT_CORE, 0, 0);
+    limit(RLIMIT_FSIZE, FILE_BYTES, FILE_BYTES);
+    limit(RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
+    limit(RLIMIT_CPU, told->cpu, told->cpu + 1); /* SIGXCPU says why, SIGKILL can't be ignored */
+    limit(RLIMIT_AS, memory, memory);
     if (!jail_confine(told->model) || write(word, "", 1) != 1) _exit(FAILED);
     close(word);
     core_run(order, result);
@@ -136,8 +131,7 @@ static bool start(const Assignment *told, const int *given) {
         return false;
     }
     children[n_children++] = (Child){.pid = pid, .handle = handle, .reply = given[REPLY],
-                                     .word = word[0], .deadline = now() + told->timeout,
-                                     .processor = processor_time(told)};
+                                     .word = word[0], .deadline = now() + told->timeout};
     return true;
 }
 
@@ -178,13 +172,6 @@ static void kill_orphans(void) {
     }
 }
 
-/* Whether the kernel ended it for the processor time that it took [s]. */
-static bool spent(const Child *child, int status, double taken) {
-    bool killed = WIFSIGNALED(status) &&
-                  (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU);
-    return killed && taken > child->processor - CPU_ROUNDING_S;
-}
-
 /* Reap a child that ended, and whatever it left behind; tell the server. */
 static void end(int index) {
     Child child = children[index];
@@ -197,13 +184,12 @@ static void end(int index) {
     children[index] = children[--n_children];
     kill_orphans();
     bool died = WIFSIGNALED(status);
-    double taken = seconds(usage.ru_utime) + seconds(usage.ru_stime);
     Ending ending = {.signal = died ? WTERMSIG(status) : 0,
                      .exit_status = died ? -1 : WEXITSTATUS(status),
-                     .timed_out = child.timed_out || spent(&child, status, taken),
+                     .timed_out = child.timed_out,
                      .confined = read(child.word, &word, 1) == 1,
                      .peak_bytes = (uint64_t)usage.ru_maxrss * 1024,
-                     .cpu = taken};
+                     .cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime)};
     send(child.reply, &ending, sizeof ending, MSG_NOSIGNAL);
     close(child.word);
     close(child.reply);
