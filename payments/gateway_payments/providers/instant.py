@@ -26,6 +26,10 @@ CREDITS: Final = "credits"
 METERED: Final = "metered"
 
 
+class _PaidMeanwhileError(Exception):
+    """Somebody else's transaction has paid the quote; what was counted for this one is undone."""
+
+
 class Instant:
     """Pays a quote in one transaction. A quote is paid once, however often it is asked."""
 
@@ -50,8 +54,23 @@ class Instant:
         Raises, with nothing recorded, QuoteExpiredError, InsufficientCreditsError, NotLinkedError,
         BudgetExceededError, OfferNotAllowedError.
         """
+        payment_id = payments.payment_id(quote.id, self._kind, attempt=0)
+        try:
+            return self._begin(payment_id, quote, caller, now)
+        except _PaidMeanwhileError:
+            with self._database.read() as db:
+                return payments.load(db, payment_id)
+
+    def settle(self, payment: Payment, now: datetime) -> Payment:  # noqa: ARG002
+        """It is settled when it is begun."""
+        return payment
+
+    def cancel(self, payment: Payment, now: datetime) -> None:
+        """Nothing is ever open."""
+
+    def _begin(self, payment_id: str, quote: Quote, caller: Caller, now: datetime) -> Payment:
         with self._database.write() as db:
-            known = payments.find(db, payments.payment_id(quote.id, self._kind, attempt=0))
+            known = payments.find(db, payment_id)
             if known is not None:
                 return known
             if quote.expires_at <= now:
@@ -62,18 +81,12 @@ class Instant:
             close_quote(db, quote.id)
             return payment
 
-    def settle(self, payment: Payment, now: datetime) -> Payment:  # noqa: ARG002
-        """It is settled when it is begun."""
-        return payment
-
-    def cancel(self, payment: Payment, now: datetime) -> None:
-        """Nothing is ever open."""
-
 
 def buy(db: Connection, quote: Quote, caller: Caller, kind: str, now: datetime) -> Payment:
     """Pay the quote, which nobody has paid this way, out of credits or on the meter.
 
-    What it buys is issued by the caller. Raises what `begin` raises; roll back then.
+    What it buys is issued by the caller. Raises what `begin` raises, and _PaidMeanwhileError where
+    a concurrent transaction was faster; roll back then.
     """
     if kind == METERED and not paying(db, caller.account_id).linked:
         raise NotLinkedError
@@ -81,7 +94,8 @@ def buy(db: Connection, quote: Quote, caller: Caller, kind: str, now: datetime) 
     payment = payments.record(
         db, quote, kind, 0, now=now, expires_at=ends, key_id=key_id, paid=True
     )
-    assert payment is not None
+    if payment is None:
+        raise _PaidMeanwhileError
     try:
         book(db, payment, now)
     except InsufficientFundsError as short:
