@@ -65,11 +65,11 @@ def give_back(db: Connection, held: Entitlement, now: datetime) -> None:
     if into == "stripe":
         _refund(db, payment, held, now)
         return
+    counted_at = payment.created_at  # counters before books, as whoever spends: no deadlock
+    budgets.unspend(db, payment.key_id, payment.provider, payment.money, counted_at)
+    payments.move(db, payment.id, of=frozenset({"paid"}), to="refunded")
     name = f"give_back:{payment.id}"
     post(db, Transfer(name, held.account_id, "deferred", into, held.money), now)
-    payments.move(db, payment.id, of=frozenset({"paid"}), to="refunded")
-    counted_at = payment.created_at
-    budgets.unspend(db, payment.key_id, payment.provider, payment.money, counted_at)
 
 
 def _refund(db: Connection, payment: Payment, held: Entitlement, now: datetime) -> None:
