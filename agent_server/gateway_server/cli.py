@@ -188,6 +188,33 @@ def ledger_audit(
         raise typer.Exit(1)
 
 
+@ledger.command("letters")
+def ledger_letters() -> None:
+    """List what waits: letters to Stripe not sent yet, stuck ones, and odd payments; with why."""
+    from gateway_server.decisions import letters  # noqa: PLC0415
+
+    _decide(lambda: letters(_settings()))
+
+
+@ledger.command("resend")
+def ledger_resend(letter_id: str) -> None:
+    """Send a stuck letter again, once you have made sure that Stripe doesn't have it."""
+    from gateway_server.decisions import resend  # noqa: PLC0415
+
+    _decide(lambda: resend(_settings(), letter_id))
+
+
+@ledger.command("dismiss")
+def ledger_dismiss(
+    letter_or_payment: str,
+    reason: Annotated[str, typer.Option(help="What you did about it, for the log")],
+) -> None:
+    """Close a stuck letter or an odd payment that you have dealt with by hand."""
+    from gateway_server.decisions import dismiss  # noqa: PLC0415
+
+    _decide(lambda: dismiss(_settings(), letter_or_payment, reason))
+
+
 def _settings(**overrides: object) -> Settings:
     return read_settings(**{name: value for name, value in overrides.items() if value is not None})
 

@@ -1,16 +1,19 @@
-"""What only an operator decides about money: `fmu-gateway account link`, `payments refund`."""
+"""What only an operator decides about money: `account link`, `payments refund`, `ledger resend`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
-from gateway_payments import accounts
+from gateway_payments import accounts, by_hand
 from gateway_payments.service import Payments
 from gateway_server.compose import address_of, open_database, payment_settings
 from gateway_server.settings import Settings
 from gateway_storage.database import Database
+
+_SHOWN: Final = 1000  # letters, and payments
 
 
 def link_account(settings: Settings, account_id: str, customer_id: str) -> str:
@@ -41,11 +44,48 @@ def refund(settings: Settings, named: str, reason: str) -> str:
     return f"{back.payment_id}: {back.money} go back by {back.offer}"
 
 
+def letters(settings: Settings) -> str:
+    """What waits, one line each: id, state, since when, how often tried, why."""
+    with _database(settings) as database, database.read() as db:
+        found = by_hand.waiting(db, _SHOWN)
+    lines = [
+        f"{each.id}  {each.state}  {each.since:%Y-%m-%d %H:%M} UTC  tried {each.attempts}x  "
+        f"{each.reason}"
+        for each in found
+    ]
+    return "\n".join(lines) or "nothing waits"
+
+
+def resend(settings: Settings, letter_id: str) -> str:
+    """Send a stuck letter again; a sentence. Raises PaymentError."""
+    now = datetime.now(UTC)
+    with _payments(settings) as (database, payments):
+        with database.write() as db:
+            by_hand.resend(db, letter_id, now)
+        payments.send_letters(now)
+        with database.read() as db:
+            left = [each for each in by_hand.waiting(db, _SHOWN) if each.id == letter_id]
+    return f"{letter_id}: {left[0].state}, {left[0].reason}" if left else f"{letter_id} is sent"
+
+
+def dismiss(settings: Settings, named: str, reason: str) -> str:
+    """Close a stuck letter or an odd payment; a sentence. Raises PaymentError."""
+    with _database(settings) as database, database.write() as db:
+        by_hand.dismiss(db, named, reason)
+    return f"{named} is dismissed"
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
 @contextmanager
 def _payments(settings: Settings) -> Iterator[tuple[Database, Payments]]:
     found = payment_settings(settings, address_of(settings, settings.port))
-    database = open_database(settings)
-    try:
+    with _database(settings) as database:
         yield database, Payments(database, found)
-    finally:
-        database.close()

@@ -113,7 +113,7 @@ RULES: Final[dict[str, TextClause]] = {
             LEFT JOIN (SELECT p.key_id, substr(CAST(p.created_at AS TEXT), 1, 10) AS day,
                     SUM(p.amount_micros) AS micros FROM payments p
                 WHERE p.key_id IS NOT NULL AND p.provider <> 'stripe_checkout'
-                    AND p.state NOT IN ('expired', 'failed', 'refunded')
+                    AND p.state NOT IN ('expired', 'failed', 'dismissed', 'refunded')
                 GROUP BY p.key_id, substr(CAST(p.created_at AS TEXT), 1, 10)) t
                 ON t.key_id = s.key_id AND substr(t.day, 1, length(s.period)) = s.period
             GROUP BY s.key_id, s.period, s.amount_micros

@@ -392,6 +392,13 @@ class UnknownPaymentError(PaymentError):
         super().__init__("no payment and no quote has this id", id=named)
 
 
+class NotWaitingError(PaymentError):
+    """No letter and no payment of that id waits for an operator's decision of this kind."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(f"{named[:80]!r} isn't stuck, or had arrived before it was undone")
+
+
 class InvalidCustomerError(PaymentError):
     """Stripe has no such customer, or another account is linked to it."""
 

@@ -8,6 +8,7 @@ and if that one dies, another does once the lease is over.
     waiting -> sent       the outside world has it
     waiting -> stuck      it can't be sent any more, or not safely: an operator decides
     sent -> stuck         what it had brought about was undone outside
+    stuck -> waiting | dismissed    what the operator decided; see by_hand.py
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Connection, Index, select, update
+from sqlalchemy import CheckConstraint, Connection, Index, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.insertion import insert_once
@@ -32,7 +33,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint("state IN ('waiting', 'sent', 'stuck')", name="state"),
+        CheckConstraint("state IN ('waiting', 'sent', 'stuck', 'dismissed')", name="state"),
         Index(None, "state", "due_at"),
     )
 
@@ -119,8 +120,20 @@ def failed(db: Connection, letter: Letter, reason: str, now: datetime) -> None:
 def stuck(db: Connection, letter_id: str, reason: str) -> bool:
     """It must not be sent again by itself; the audit names it until an operator has decided.
 
-    Also what was sent, where that was undone outside. False where it is stuck already.
+    False where it is stuck already, or was.
     """
-    not_yet = (OutboxRow.id == letter_id, OutboxRow.state != "stuck")
-    given_up = {"state": "stuck", "reason": reason[:_LONGEST_REASON]}
+    return _stick(db, letter_id, reason)
+
+
+def came_back(db: Connection, letter_id: str, reason: str, now: datetime) -> bool:
+    """It had arrived, whether we know that or not, and was undone: sending it again is no remedy.
+
+    False where it is stuck already, or was.
+    """
+    return _stick(db, letter_id, reason, sent_at=func.coalesce(OutboxRow.sent_at, now))
+
+
+def _stick(db: Connection, letter_id: str, reason: str, **also: object) -> bool:
+    not_yet = (OutboxRow.id == letter_id, OutboxRow.state.in_(["waiting", "sent"]))
+    given_up = {"state": "stuck", "reason": reason[:_LONGEST_REASON], **also}
     return db.execute(update(OutboxRow).where(*not_yet).values(**given_up)).rowcount == 1

@@ -5,6 +5,7 @@
     begun | open | processing -> failed     the slow method failed
     anything but paid -> paid               the provider says that the money is certain
     anything but paid -> mismatched         the provider took another amount: an operator decides
+    mismatched -> dismissed                 and has, by hand
     paid -> disputed -> paid                the bank took all of it back; we won it again
     paid | disputed -> refunded             all of the money went back: refunds, lost disputes
     refunded -> paid | disputed             a refund came back to us; see reversals.py
@@ -30,6 +31,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    or_,
     select,
     update,
 )
@@ -57,7 +59,7 @@ class PaymentRow(Base):
         CheckConstraint("amount_micros > 0", name="amount"),
         CheckConstraint(
             "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched', "
-            "'disputed', 'refunded')",
+            "'dismissed', 'disputed', 'refunded')",
             name="state",
         ),
         UniqueConstraint("quote_id", "provider", "attempt"),
@@ -253,6 +255,14 @@ def note(db: Connection, payment_id: str, details: dict[str, Any]) -> None:
 def of_quote(db: Connection, quote_id: str) -> list[Payment]:
     """All payments begun for the quote, by provider, the first attempt first."""
     return _payments(db, PaymentRow.quote_id == quote_id)
+
+
+def undecided(db: Connection, by_chain: str, most: int) -> list[Payment]:
+    """Payments of another amount, and those that a chain hasn't decided yet, the oldest first."""
+    on_chain = (PaymentRow.provider == by_chain) & (PaymentRow.state == "processing")
+    odd = or_(PaymentRow.state == "mismatched", on_chain)
+    query = select(PaymentRow.__table__).where(odd).order_by(PaymentRow.created_at).limit(most)
+    return [_payment(row) for row in db.execute(query).mappings()]
 
 
 def latest(db: Connection, quote_id: str, provider: str) -> Payment | None:

@@ -229,6 +229,7 @@ def ended(payment: Payment) -> PaymentStatus:
     why = {
         "failed": "The payment failed; nothing was charged.",
         "mismatched": "Another amount than asked was paid: contact the operator of this gateway.",
+        "dismissed": "Another amount than asked was paid; the operator has dealt with it.",
         "disputed": "The payer's bank took the money back.",
         "refunded": "The money went back to the payer.",
     }.get(payment.state, "The Checkout page has expired; nothing was charged.")

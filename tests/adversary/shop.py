@@ -157,9 +157,9 @@ class Shop:
         return state
 
     def keep_up(self) -> None:
-        """What each gateway does at its start and every half minute, an hour later."""
+        """What each gateway does at its start and every half minute, a while later."""
         system = self.healthy.embedded.gateway
-        later = replace(system, clock=lambda: system.clock() + timedelta(hours=1))
+        later = replace(system, clock=lambda: system.clock() + timedelta(minutes=20))
         recover(later)
         reconcile(later)
 

@@ -38,8 +38,12 @@ STUCK_LETTER = """
 
 
 def audit(database: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return ledger(database, "audit", *options, **environment)
+
+
+def ledger(database: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [COMMAND, "ledger", "audit", *options],
+        [COMMAND, "ledger", *options],
         cwd=database.parent,
         env={**os.environ, "FMU_GATEWAY_DB_PATH": str(database), **environment},
         capture_output=True,
@@ -242,3 +246,18 @@ def test_a_gateway_on_postgres_is_audited_while_it_serves(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 delivered" in done.stdout
     assert done.stdout.endswith("every rule holds\n")
+
+
+def test_an_operator_deals_with_a_stuck_letter_by_command(busy: Running, tmp_path: Path) -> None:
+    copy = broken(busy, tmp_path, "PRAGMA foreign_keys=OFF", STUCK_LETTER)
+    (line,) = ledger(copy, "letters").stdout.splitlines()
+    letter, state, *_, why = line.split()
+    assert (letter[:6], state, why) == ("meter:", "stuck", "x")
+    told = ledger(copy, "dismiss", letter, "--reason", "counted by hand").stdout
+    assert told.endswith(f"{letter} is dismissed\n")
+    assert ledger(copy, "letters").stdout == "nothing waits\n"
+    again = ledger(copy, "resend", letter)
+    assert again.returncode == 2
+    assert again.stderr == (
+        f"fmu-gateway: '{letter}' isn't stuck, or had arrived before it was undone\n"
+    )

@@ -393,6 +393,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.UnknownPaymentError: Failure(
         "unknown_payment", 404, "Name a quote (qt_...) or a payment (pay_...) of this gateway."
     ),
+    payments.NotWaitingError: Failure(
+        "not_waiting", 404, "Name an id that `fmu-gateway ledger letters` shows as stuck."
+    ),
     payments.InvalidCustomerError: Failure(
         "invalid_customer", 422, "Name a customer (cus_...) of Stripe's that no account has."
     ),

@@ -256,7 +256,7 @@ def _is_usable(payment: Payment, now: datetime) -> bool:
     """Whether to go on with this payment, or to begin another one."""
     if payment.state == "begun":  # begun and never heard of: as long as Stripe still takes its end
         return payment.expires_at - now > _SHORTEST_SESSION
-    return payment.state not in {"expired", "failed", "mismatched"}
+    return payment.state not in {"expired", "failed", "mismatched", "dismissed"}
 
 
 def _next_asked(payment: Payment, now: datetime) -> datetime:

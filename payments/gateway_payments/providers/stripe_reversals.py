@@ -46,7 +46,7 @@ class StripeReversals:
         again.
         """
         payment = self._payment(news.payment_intent)
-        if payment is None or payment.state == "mismatched":  # which an operator settles by hand
+        if payment is None or payment.state in {"mismatched", "dismissed"}:  # by hand
             return False
         if payment.state not in CERTAIN:
             payment = self._checkout.refreshed(payment, now)
@@ -65,7 +65,7 @@ class StripeReversals:
             # the payer is owed it still, and the books say so: only the way is blocked
             reason = f"the refund {told.id} came back: {told.reason or 'no reason given'}"
             _log.error("refund_came_back", payment=payment.id, refund=told.id)
-            return outbox.stuck(db, ours, reason)
+            return outbox.came_back(db, ours, reason, now)
         reversal = Reversal(
             id=payment.id if told.letter == ours else told.id,
             kind=told.kind,

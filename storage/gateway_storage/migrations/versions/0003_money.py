@@ -14,7 +14,7 @@ down_revision: Final = "0002"
 
 _PAYMENT_STATES: Final = (
     "state IN ('begun', 'open', 'processing', 'paid', 'expired', 'failed', 'mismatched', "
-    "'disputed', 'refunded')"
+    "'dismissed', 'disputed', 'refunded')"
 )
 _ENTITLEMENT_STATES: Final = "state IN ('issued', 'reserved', 'captured', 'exhausted', 'returned')"
 
@@ -49,7 +49,9 @@ def upgrade() -> None:
         sa.Column("due_at", UtcDateTime(), nullable=False),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
-        sa.CheckConstraint("state IN ('waiting', 'sent', 'stuck')", name="ck_outbox_state"),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sent', 'stuck', 'dismissed')", name="ck_outbox_state"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
     op.create_index("ix_outbox_state_due_at", "outbox", ["state", "due_at"], unique=False)
