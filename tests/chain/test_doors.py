@@ -233,17 +233,9 @@ def test_a_payment_is_good_at_every_door_once(
     with gateway.http(where) as http:
         result = http.post("/simulate", json=request, headers=headers).json()
 
-    async def again(where: Where) -> Any:  # noqa: ANN401
-        async with (
-            create_mcp_http_client(headers={"Authorization": f"Bearer {where.key}"}) as http,
-            Client(streamable_http_client(f"{where.url}/mcp", http_client=http)) as mcp,
-        ):
-            meta: Any = {"x402/payment": payload}
-            return await mcp.call_tool("simulate", request, meta=meta)
-
-    repeated = asyncio.run(again(where)).structured_content
+    repeated = asyncio.run(_by_mcp(where, request, payload)).structured_content
     assert repeated["result_id"] == result["result_id"]
-    stolen = asyncio.run(again(gateway.account()))
+    stolen = asyncio.run(_by_mcp(gateway.account(), request, payload))
     assert stolen.is_error
     assert stolen.structured_content["code"] == "payment_used"
     other = fresh()
@@ -251,6 +243,35 @@ def test_a_payment_is_good_at_every_door_once(
         refused = http.post("/simulate", json=other, headers=headers)
     assert refused.json()["code"] == "payment_token_spent"
     assert chain.balance(till) == before + CENT
+
+
+def test_of_two_accounts_with_one_payment_at_two_doors_at_once_its_own_runs_once(
+    gateway: Running, where: Where, chain: Chain, purse: LocalAccount, till: str
+) -> None:
+    request, before, thief = fresh(), chain.balance(till), gateway.account()
+    headers = _paid(gateway, where, purse, request)
+    payload = json.loads(base64.b64decode(headers["PAYMENT-SIGNATURE"]))
+
+    def own() -> str | None:
+        with gateway.http(where) as http:
+            answer: dict[str, Any] = http.post("/simulate", json=request, headers=headers).json()
+        return answer.get("code")
+
+    def steal() -> str | None:
+        answer = asyncio.run(_by_mcp(thief, request, payload)).structured_content
+        return str(answer["code"]) if "code" in answer else None
+
+    with ThreadPoolExecutor(6) as at_once:
+        own_calls = [at_once.submit(own) for _ in range(3)]
+        stolen = {call.result() for call in [at_once.submit(steal) for _ in range(3)]}
+        mine = {call.result() for call in own_calls}
+    assert stolen <= {"payment_used", "unknown_quote", "payment_refused"}
+    assert mine <= {None, "payment_pending", "payment_in_use"}
+    assert own() is None
+    assert chain.balance(till) == before + CENT
+    with gateway.http(where) as http, gateway.http(thief) as other:
+        assert len(http.get("/usage").json()["usage"]) == 1
+        assert other.get("/usage").json()["usage"] == []
 
 
 def test_pay_takes_the_payment_and_simulate_the_quote(
@@ -321,6 +342,15 @@ def test_events_tell_of_the_payment_before_the_result(
         text = http.post("/simulate", json=request, headers=headers).text
     events = [line.removeprefix("event: ") for line in text.splitlines() if "event: " in line]
     assert events[-2:] == ["payment", "result"]
+
+
+async def _by_mcp(where: Where, request: dict[str, Any], payload: dict[str, Any]) -> Any:  # noqa: ANN401
+    async with (
+        create_mcp_http_client(headers={"Authorization": f"Bearer {where.key}"}) as http,
+        Client(streamable_http_client(f"{where.url}/mcp", http_client=http)) as mcp,
+    ):
+        meta: Any = {"x402/payment": payload}
+        return await mcp.call_tool("simulate", request, meta=meta)
 
 
 def _paid(
