@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from payments.world import priced
 
@@ -42,6 +43,8 @@ class Scene:
     tokens: tuple[str, ...]
     running: tuple[str, ...]
     webhooks: tuple[tuple[str, bytes, str], ...]  # name, body, signature
+    cards: tuple[tuple[Caller, str], ...]  # who has paid this quote by card
+    disputes: tuple[tuple[bytes, str], ...]  # of each second one of these, opened and won
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     leaked: Counter[str] = field(default_factory=Counter)
 
-    def __iadd__(self, other: Tally) -> Tally:
+    def __iadd__(self, other: Tally) -> Self:
         for mine, theirs in (
             (self.won, other.won),
             (self.refused, other.refused),
@@ -83,6 +86,7 @@ def _thread(scene: Scene, database: Database, number: int) -> Tally:
     todo: list[Callable[[], object]] = [
         one.buy, one.run_unasked, one.run_metered, one.run_limited, one.run_free,
         one.spend_a_token, one.settle_a_run, one.hear_a_webhook, one.send_letters, one.reconcile,
+        one.run_what_a_card_paid, one.refund_a_card, one.hear_of_a_dispute,
     ]  # fmt: skip
     todo *= ROUNDS
     one.random.shuffle(todo)
@@ -159,6 +163,21 @@ class _One:
         if self.payments.handle_webhook(body, signature, self.scene.now):
             self.tally.won[name] += 1
 
+    def run_what_a_card_paid(self) -> None:
+        caller, quote_id = self.random.choice(self.scene.cards)
+        run_id = self._admit(caller, quote=quote_id)
+        if run_id:
+            self._end(run_id)
+
+    def refund_a_card(self) -> None:
+        _, quote_id = self.random.choice(self.scene.cards[1::2])
+        self.payments.refund_any(quote_id, "asked for", self.scene.now)
+        self.tally.won[f"refund {quote_id}"] += 1
+
+    def hear_of_a_dispute(self) -> None:
+        body, signature = self.random.choice(self.scene.disputes)
+        self.payments.handle_webhook(body, signature, self.scene.now)
+
     def send_letters(self) -> None:
         self.tally.won["letters"] += self.payments.send_letters(self.scene.now)
 
@@ -171,13 +190,24 @@ class _One:
         return self._number * ROUNDS + self._turns[kind]
 
     def _admit(
-        self, caller: Caller, wanted: Priced | None = None, *, token: str | None = None
+        self,
+        caller: Caller,
+        wanted: Priced | None = None,
+        *,
+        token: str | None = None,
+        quote: str | None = None,
     ) -> str | None:
         self._runs += 1
         run_id = f"res_{self._number}_{self._runs}"
         with self.database.write() as db:
             admitted = self.payments.admit(
-                db, caller, run_id, wanted or priced(), payment_token=token, now=self.scene.now
+                db,
+                caller,
+                run_id,
+                wanted or priced(),
+                payment_token=token,
+                quote_id=quote,
+                now=self.scene.now,
             )
         if admitted and caller == self.scene.limited and admitted.offer:
             self.tally.won["limited"] += 1

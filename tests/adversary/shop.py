@@ -23,8 +23,8 @@ from sqlalchemy import text
 from stripe_standin.server import signed
 
 from gateway_payments import accounts
-from gateway_payments.audit import audit
 from gateway_payments.accounts import Caller, find_caller
+from gateway_payments.audit import audit
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_tools.upkeep import reconcile, recover

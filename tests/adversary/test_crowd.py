@@ -16,6 +16,7 @@ from payments.world import WEBHOOK_SECRET, World, priced
 from postgres import fresh_database
 from sqlalchemy import text
 from stripe_standin.customers import create_customer
+from stripe_standin.refunds import close_dispute, dispute
 from stripe_standin.server import running, signed
 from stripe_standin.sessions import Stripe
 
@@ -59,6 +60,7 @@ def test_a_crowd_wins_each_thing_once_and_the_books_balance(url: str, stripe: St
     assert _of(won, "settled") == Counter({f"settled {run}": 1 for run in scene.running})
     assert _of(won, "event") == Counter({name: 1 for name, _, _ in scene.webhooks})
     assert set(_of(won, "quote").values()) == {1}
+    assert set(_of(won, "refund").values()) == {1}
     assert (won["free"], won["limited"]) == (FREE, LIMIT)
     assert world.spent(scene.limited)["day"] == LIMIT * PRICE
     _letters_arrive_once(world, tally)
@@ -83,9 +85,12 @@ def _of(won: Counter[str], kind: str) -> Counter[str]:
 
 def _letters_arrive_once(world: World, tally: Tally) -> None:
     """No call was made twice, as long as no lease had ended; what failed arrives later."""
-    calls = world.stripe.calls["POST /v1/billing/meter_events"]
-    assert calls == tally.won["letters"] == len(world.stripe.meter_events)
-    assert calls > 0
+    for path, arrived in (
+        ("billing/meter_events", world.stripe.meter_events),
+        ("refunds", world.stripe.refunds),
+    ):
+        assert world.stripe.calls[f"POST /v1/{path}"] == len(arrived) > 0
+    assert tally.won["letters"] == len(world.stripe.meter_events) + len(world.stripe.refunds)
     while world.payments.send_letters(world.now):
         pass
     counted = Counter(event["identifier"] for event in world.stripe.meter_events)
@@ -116,6 +121,8 @@ def _scene(world: World, url: str) -> Scene:
     _link(world, linked)
     world.limit(limited, Budget("usd", per_day_micros=LIMIT * PRICE))
     webhooks = tuple(_webhooks(world))
+    cards = tuple(_paid_by_card(world) for _ in range(MANY))
+    disputes = tuple(_disputes(world, [session for *_, session in cards[::2]]))
     world.restart(free_runs_per_day=FREE)
     return Scene(
         url=url,
@@ -129,6 +136,8 @@ def _scene(world: World, url: str) -> Scene:
         tokens=tokens,
         running=reserved,
         webhooks=webhooks,
+        cards=tuple((caller, quote_id) for caller, quote_id, _ in cards),
+        disputes=disputes,
     )
 
 
@@ -159,3 +168,20 @@ def _webhooks(world: World) -> Iterator[tuple[str, bytes, str]]:
             named = {**event, "id": f"{event['id']}{copy}"}
             body, signature = signed(named, WEBHOOK_SECRET, world.now.timestamp())
             yield f"event {named['id']}", body, signature
+
+
+def _paid_by_card(world: World) -> tuple[Caller, str, str]:
+    caller = world.caller()
+    quote = world.quote(caller)
+    session_id = world.open_session(caller, quote)
+    world.webhook(world.stripe.complete(session_id))
+    return caller, quote.id, session_id
+
+
+def _disputes(world: World, sessions: list[str]) -> Iterator[tuple[bytes, str]]:
+    for session_id in sessions:
+        before = len(world.stripe.events)
+        dispute(world.stripe, session_id, None, "needs_response")
+        close_dispute(world.stripe, list(world.stripe.disputes)[-1], "won")
+        for event in world.stripe.events[before:]:
+            yield signed(event, WEBHOOK_SECRET, world.now.timestamp())

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.adversary
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Where it dies. `life`: what was done before, up to the death; `after`: what the client does."""
+    """Where it dies. `life`: what was done until then; `after`: what the client does."""
 
     place: str
     when: str
