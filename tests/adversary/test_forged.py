@@ -15,10 +15,11 @@ from doors.clients import Where, open_door
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payments.world import NOW, WEBHOOK_SECRET, World, priced
+from stripe_standin.customers import create_customer
 from stripe_standin.refunds import refund
 from stripe_standin.server import running, signed
 
-from gateway_payments.accounts import Caller, create_account, find_caller
+from gateway_payments.accounts import Caller, claim_customer, create_account, find_caller, link
 from gateway_payments.budgets import Budget
 from gateway_payments.exceptions import (
     BudgetExceededError,
@@ -263,8 +264,6 @@ def _settled(gateway: Running) -> Where:
     return _ACCOUNTS.setdefault(id(gateway), gateway.account())
 
 
-# -- clocks ------------------------------------------------------------------------------------
-
 JUMPS = st.lists(st.sampled_from([0, -1, 40 * 24]), min_size=8, max_size=8)
 
 
@@ -315,3 +314,30 @@ def _live_through(world: World, ada: Caller, jump: Callable[[], None]) -> None:
         jump()
         assert world.payments.reconcile(world.now).refunded == 0
         assert world.credits(ada) == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(hours=JUMPS)
+def test_however_the_clock_jumps_a_run_is_counted_once_or_left_to_an_operator(
+    hours: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with running() as stripe:
+        world = World.at(tmp_path_factory.mktemp("jump"), stripe, "metered")
+        customer = create_customer(stripe, {"metadata": {}})["id"]
+        with world.database.write() as db:
+            claim_customer(db, world.ada.account_id, customer)
+            link(db, world.ada.account_id, customer, world.now)
+        run_id = world.start(world.ada)
+        for number, jump in enumerate(hours):
+            world.later(hours=jump)
+            if number == 1:
+                world.capture(run_id)
+            if number == 3:
+                stripe.faults.append("lost")  # Stripe hears it, and we don't hear that it did
+            world.payments.send_letters(world.now)
+        told = [event["identifier"] for event in stripe.meter_events]
+        assert told in ([], [run_id])
+        stuck = [line.partition(":")[0] for line in world.audit()]
+        assert stuck in ([], ["no letter to the outside waits for an operator"])
+        assert told or stuck or min(hours) < 0  # while the clock is behind, it waits
+        world.database.close()
