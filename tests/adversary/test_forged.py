@@ -267,7 +267,7 @@ def _settled(gateway: Running) -> Where:
 JUMPS = st.lists(st.sampled_from([0, -1, 40 * 24]), min_size=8, max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(hours=JUMPS)
 def test_however_the_clock_jumps_one_payment_is_one_delivered_run(
     hours: list[int], tmp_path_factory: pytest.TempPathFactory

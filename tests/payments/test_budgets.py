@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,6 +32,7 @@ from gateway_payments.exceptions import (
 from gateway_payments.money import Money
 from gateway_payments.ownership import add_key as add_limited_key
 from gateway_payments.ownership import change_auto_pay, change_budget, revoke_key
+from gateway_payments.quotes import Quote
 from gateway_storage.database import Database
 
 FOUR_DOLLARS = Budget("usd", per_day_micros=4 * DOLLAR.amount_micros)
@@ -96,6 +98,48 @@ def test_of_ten_runs_at_once_that_are_paid_unasked_as_many_are_let_in_as_fit(
     with ThreadPoolExecutor(10) as threads:
         assert sum(threads.map(let_in, range(10))) == 4
     assert world.credits(ada) == 96 * DOLLAR.amount_micros
+
+
+@pytest.mark.parametrize("budget", [None, Budget("usd", per_day_micros=DOLLAR.amount_micros)])
+def test_of_ten_calls_at_once_that_pay_one_quote_all_get_its_token(
+    any_world: World, budget: Budget | None
+) -> None:
+    world, ada = any_world, rich(any_world)
+    world.limit(ada, budget)
+    for number in range(5):
+        world.later(days=1)
+        quote = world.quote(ada, priced(f"{number:064}"))
+        together = Barrier(10)
+
+        def pay(_: int, quote: Quote = quote, together: Barrier = together) -> str | None:
+            together.wait()
+            return world.pay(ada, quote, "credits").payment_token
+
+        with ThreadPoolExecutor(10) as threads:
+            (token,) = set(threads.map(pay, range(10)))
+        assert token
+        assert world.spent(ada)["day"] == (DOLLAR.amount_micros if budget else 0)
+    assert world.credits(ada) == 95 * DOLLAR.amount_micros
+
+
+def test_runs_that_fail_and_runs_that_begin_at_once_do_not_wait_for_each_other(
+    any_world: World,
+) -> None:
+    """Whoever spends and whoever gives back take counters and books in the same order."""
+    world, ada = any_world, rich(any_world)
+    world.auto_pay(ada, "credits")
+    world.limit(ada, Budget("usd", per_day_micros=100 * DOLLAR.amount_micros))
+
+    def run_and_fail(i: int) -> None:
+        for number in range(10):
+            admission = world.admit(ada, priced(f"{10 * i + number:064}"))
+            assert admission
+            world.release(admission.run_id)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(run_and_fail, range(8)))
+    assert world.credits(ada) == 100 * DOLLAR.amount_micros
+    assert world.spent(ada) == {"day": 0, "month": 0}
 
 
 def test_what_exceeds_the_budget_is_told_so_that_a_person_can_act(world: World) -> None:

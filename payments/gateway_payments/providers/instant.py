@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from gateway_payments import budgets, entitlements, payments
 from gateway_payments.accounts import Caller, paying
 from gateway_payments.exceptions import (
+    BudgetExceededError,
     InsufficientCreditsError,
     InsufficientFundsError,
     NotLinkedError,
@@ -57,9 +58,12 @@ class Instant:
         payment_id = payments.payment_id(quote.id, self._kind, attempt=0)
         try:
             return self._begin(payment_id, quote, caller, now)
-        except _PaidMeanwhileError:
+        except (_PaidMeanwhileError, BudgetExceededError):  # spent on this very quote, perhaps
             with self._database.read() as db:
-                return payments.load(db, payment_id)
+                known = payments.find(db, payment_id)
+            if known is None:
+                raise
+            return known
 
     def settle(self, payment: Payment, now: datetime) -> Payment:  # noqa: ARG002
         """It is settled when it is begun."""
