@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from chain.conftest import CENT, Shop
+from chain.payer import submit
 from chain.service import Service, running_service
 from sqlalchemy import text
 
@@ -51,6 +52,25 @@ def test_a_service_that_is_down_charges_nothing(shop: Shop, service: Service) ->
         shop.send(payload)
     service.down.clear()
     assert shop.send(payload) == quote.id
+
+
+def test_what_is_refused_because_it_was_paid_already_is_paid(shop: Shop, service: Service) -> None:
+    """The payer brought it to the chain himself, and our node was away when he sent it again."""
+    _by(shop, service)
+    quote = shop.quote(shop.ada)
+    payload = shop.payment(shop.ours.purse(dollars=1), quote)
+    service.down.add("verify")
+    with pytest.raises(ChainUnavailableError):
+        shop.send(payload)
+    service.down.clear()
+    submit(shop.ours, payload)
+    shop.ours.broken.add("eth_blockNumber")
+    with pytest.raises(ChainUnavailableError):
+        shop.send(payload)
+    assert shop.state(payload) == "begun"
+    shop.ours.broken.clear()
+    assert shop.send(payload) == quote.id
+    assert shop.taken() == CENT
 
 
 def test_a_lost_answer_is_made_up_for_by_the_chain(shop: Shop, service: Service) -> None:

@@ -74,6 +74,15 @@ def test_a_page_whose_answer_was_lost_is_found_again(world: World) -> None:
     assert set(world.stripe.sessions) == {session}
 
 
+def test_an_answer_with_nothing_in_it_is_no_answer(world: World) -> None:
+    quote = world.quote(world.ada)
+    world.stripe.faults.append("hollow")
+    with pytest.raises(StripeUnavailableError):
+        world.pay(world.ada, quote, "stripe_checkout")
+    assert world.pay(world.ada, quote, "stripe_checkout").session_id in world.stripe.sessions
+    assert len(world.stripe.sessions) == 1
+
+
 def test_a_crash_between_stripe_and_our_note_finds_the_same_page(world: World) -> None:
     quote = world.quote(world.ada)
     session = world.open_session(world.ada, quote)

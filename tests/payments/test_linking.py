@@ -97,6 +97,15 @@ def test_everybody_who_asks_at_once_gets_one_customer_and_one_page(world: World)
     assert len(found) == len(world.stripe.sessions) == len(world.stripe.customers) == 1
 
 
+def test_an_answer_with_nothing_in_it_makes_no_customer_and_no_page(world: World) -> None:
+    for faults in (["hollow"], ["", "hollow"], ["", "hollow"]):  # the customer, the list, the page
+        world.stripe.faults.extend(faults)
+        with pytest.raises(StripeUnavailableError):
+            set_up(world)
+    assert set_up(world).setup_url == world.stripe.sessions[page(world)]["url"]
+    assert len(world.stripe.sessions) == len(world.stripe.customers) == 1
+
+
 def test_a_lost_answer_makes_no_second_customer(world: World) -> None:
     world.stripe.faults.extend(["lost", "", "lost"])
     found = set_up(world)

@@ -260,3 +260,14 @@ def test_stripe_itself_refuses_to_refund_twice(world: World, session: str) -> No
     refunded(world, session)
     with pytest.raises(RefusedError):
         refunded(world, session)
+
+
+def test_an_answer_with_nothing_in_it_does_not_pass_for_another_products_payment(
+    world: World, session: str
+) -> None:
+    (event, *_) = dispute(world.stripe, session)
+    world.stripe.faults.append("hollow")
+    with pytest.raises(StripeUnavailableError):
+        world.webhook(event)
+    assert world.webhook(event)
+    assert state(world) == "disputed"

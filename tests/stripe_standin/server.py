@@ -22,7 +22,7 @@ Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
          and answers {"event" (the first), "events", "statuses"}
     POST /control/webhooks {"events": ["evt_…", …], "webhook_url", "secret", "copies"}
          posts events that happened, in the order given
-    POST /control/faults   {"faults": ["error" | "refused" | "lost", …]}
+    POST /control/faults   {"faults": ["error" | "refused" | "lost" | "hollow", …]}
     GET  /control/state    all that there is, and calls
 """
 
@@ -33,7 +33,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -129,14 +129,18 @@ class Handler(BaseHTTPRequestHandler):
                 raise RefusedError(500, "api_error", "An unknown error occurred")  # noqa: TRY301
             if fault == "refused":
                 raise RefusedError(400, "invalid_request_error", "Refused")  # noqa: TRY301
-            answer = self._api(body) if is_api else self._control(json.loads(body or b"{}"))
+            answer = (
+                api(stripe, self.command, self.path, body.decode(), dict(self.headers))
+                if is_api
+                else self._control(json.loads(body or b"{}"))
+            )
         except RefusedError as refused:
             self._answer(refused.status, refused.body)
         else:
             if fault == "lost":
                 self.close_connection = True
                 return
-            self._answer(200, answer)
+            self._answer(200, {} if fault == "hollow" else answer)
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         payload = json.dumps(body).encode()
@@ -146,56 +150,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Request-Id", "req_standin")
         self.end_headers()
         self.wfile.write(payload)
-
-    def _api(self, body: bytes) -> dict[str, Any]:
-        stripe = self.server.stripe
-        if not self.headers.get("Authorization", "").startswith("Bearer sk_"):
-            raise RefusedError(401, "invalid_request_error", "Invalid API Key provided")
-        url, key = urlsplit(self.path), self.headers.get("Idempotency-Key")
-        with stripe.lock:
-            if url.path.startswith(SESSIONS):
-                rest = url.path.removeprefix(SESSIONS).strip("/")
-                return self._session(rest, url.query or body.decode(), key)
-            stripe.calls[f"{self.command} {url.path}"] += 1
-            params = decoded(url.query if self.command == "GET" else body.decode())
-            if self.command == "GET":
-                return self._read(url.path.strip("/").split("/"), params)
-            makers = {
-                "/v1/refunds": refunds.refund,
-                "/v1/customers": customers.create_customer,
-                "/v1/billing/meter_events": customers.count,
-            }
-            if url.path not in makers:
-                raise _unrecognized(self.path)
-            return stripe.once(key, params, lambda: makers[url.path](stripe, params))
-
-    def _session(self, rest: str, form: str, key: str | None) -> dict[str, Any]:
-        stripe = self.server.stripe
-        session_id, _, what = rest.partition("/")
-        asked = f"{self.command} {what or ('get' if rest else 'create')}"
-        asked = "GET list" if asked == "GET create" else asked
-        stripe.calls[asked] += 1
-        match asked:
-            case "POST create":
-                return stripe.create(decoded(form), key)
-            case "GET list":
-                return stripe.listed(decoded(form)["customer"])
-            case "GET get":
-                return stripe.get(session_id)
-            case "POST expire":
-                return stripe.expire(session_id)
-        raise _unrecognized(self.path)
-
-    def _read(self, path: list[str], params: dict[str, Any]) -> dict[str, Any]:
-        stripe = self.server.stripe
-        match path[1:]:
-            case ["payment_intents", intent_id] if intent_id in stripe.intents:
-                return stripe.intents[intent_id]
-            case ["refunds"]:
-                return refunds.refunds_of(stripe, params["payment_intent"])
-            case ["customers", customer_id]:
-                return customers.get_customer(stripe, customer_id)
-        raise _unrecognized(self.path)
 
     def _control(self, asked: dict[str, Any]) -> dict[str, Any]:
         stripe = self.server.stripe
@@ -218,6 +172,59 @@ class Handler(BaseHTTPRequestHandler):
                     "calls": dict(stripe.calls),
                 }
         raise _unrecognized(self.path)
+
+
+def api(
+    stripe: Stripe, method: str, target: str, form: str, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    """What Stripe's API answers; RefusedError for all but a 200. Needs no socket."""
+    if not headers.get("Authorization", "").startswith("Bearer sk_"):
+        raise RefusedError(401, "invalid_request_error", "Invalid API Key provided")
+    url, key = urlsplit(target), headers.get("Idempotency-Key")
+    with stripe.lock:
+        if url.path.startswith(SESSIONS):
+            rest = url.path.removeprefix(SESSIONS).strip("/")
+            return _session(stripe, method, rest, url.query or form, key)
+        stripe.calls[f"{method} {url.path}"] += 1
+        params = decoded(url.query if method == "GET" else form)
+        if method == "GET":
+            return _read(stripe, target, params)
+        makers = {
+            "/v1/refunds": refunds.refund,
+            "/v1/customers": customers.create_customer,
+            "/v1/billing/meter_events": customers.count,
+        }
+        if url.path not in makers:
+            raise _unrecognized(target)
+        return stripe.once(key, params, lambda: makers[url.path](stripe, params))
+
+
+def _session(stripe: Stripe, method: str, rest: str, form: str, key: str | None) -> dict[str, Any]:
+    session_id, _, what = rest.partition("/")
+    asked = f"{method} {what or ('get' if rest else 'create')}"
+    asked = "GET list" if asked == "GET create" else asked
+    stripe.calls[asked] += 1
+    match asked:
+        case "POST create":
+            return stripe.create(decoded(form), key)
+        case "GET list":
+            return stripe.listed(decoded(form)["customer"])
+        case "GET get":
+            return stripe.get(session_id)
+        case "POST expire":
+            return stripe.expire(session_id)
+    raise _unrecognized(rest)
+
+
+def _read(stripe: Stripe, target: str, params: dict[str, Any]) -> dict[str, Any]:
+    match urlsplit(target).path.strip("/").split("/")[1:]:
+        case ["payment_intents", intent_id] if intent_id in stripe.intents:
+            return stripe.intents[intent_id]
+        case ["refunds"]:
+            return refunds.refunds_of(stripe, params["payment_intent"])
+        case ["customers", customer_id]:
+            return customers.get_customer(stripe, customer_id)
+    raise _unrecognized(target)
 
 
 def decoded(form: str) -> dict[str, Any]:

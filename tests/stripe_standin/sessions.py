@@ -40,8 +40,9 @@ class Stripe:
     """One Stripe account. All methods are thread-safe.
 
     `faults` is consumed one per API request: "error" answers 500 and does nothing; "refused" 400,
-    likewise; "lost" does what was asked and closes the connection without an answer. `calls` counts
-    requests. `hidden`: what a session was created with and doesn't show.
+    likewise; "lost" does what was asked and closes the connection without an answer; "hollow" does
+    it and answers an empty object. `calls` counts requests. `hidden`: what a session was created
+    with and doesn't show.
     """
 
     base_url: str = ""

@@ -52,7 +52,7 @@ def key_for(name: str, params: Mapping[str, object]) -> str:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Whatever Stripe's SDK raises, as ours.
+    """Whatever Stripe's SDK raises, as ours. The block also reads what it needs of the answer.
 
     StripeRefusedError where asking again would not help; StripeUnavailableError where nobody knows,
     or where it may, also once an operator has mended the key.
@@ -70,7 +70,7 @@ def asking(what: str) -> Iterator[None]:
     except stripe.StripeError as error:
         _note(what, error)
         raise StripeUnavailableError(type(error).__name__) from error
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:  # an answer that isn't what was asked for
         _log.warning("stripe_not_understood", asked=what, reason=str(error))
         raise StripeUnavailableError(str(error)) from error
 

@@ -217,12 +217,9 @@ class StripeCheckout:
             session = self._api.client.v1.checkout.sessions.create(
                 params=params, options={"idempotency_key": key_for(payment.id, params)}
             )
+            named = {"external_id": session.id, "checkout_url": session.url or ""}
         with self._database.write() as db:
-            found = {
-                "external_id": session.id,
-                "checkout_url": session.url or "",
-                "ask_at": now + _FIRST_ASKED,
-            }
+            found = {**named, "ask_at": now + _FIRST_ASKED}
             if not payments.move(db, payment.id, of=frozenset({"begun"}), to="open", **found):
                 _log.info("checkout_session_shared", payment=payment.id)
             return payments.load(db, payment.id)

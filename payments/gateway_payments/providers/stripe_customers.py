@@ -115,9 +115,9 @@ class StripeCustomers:
             made = self._api.client.v1.customers.create(
                 params=params,
                 options={"idempotency_key": key_for(f"customer:{account_id}", params)},
-            )
+            ).id
         with self._database.write() as db:
-            accounts.claim_customer(db, account_id, made.id)
+            accounts.claim_customer(db, account_id, made)
             known = paying(db, account_id).stripe_customer_id
         assert known is not None, "an account lost its customer within a transaction"
         return known
@@ -136,10 +136,9 @@ class StripeCustomers:
         params = self._params(account_id, customer)
         key = key_for(f"link:{account_id}:{number}", params)
         with asking("link"):
-            page = self._api.client.v1.checkout.sessions.create(
+            return self._api.client.v1.checkout.sessions.create(
                 params=params, options={"idempotency_key": key}
-            )
-        return page.url
+            ).url
 
     def _params(self, account_id: str, customer: str) -> SessionCreateParams:
         settings = self._api.settings

@@ -168,7 +168,9 @@ def dispute_of(raw: object) -> Reversed | None:
 
 def payment_of(raw: object) -> str | None:
     """Our payment, out of a payment intent's metadata."""
-    return _payment_id(_object(raw, "the payment intent"))
+    intent = _object(raw, "the payment intent")
+    _id(intent, "id")  # an answer without anything in it must not pass for another product's
+    return _payment_id(intent)
 
 
 def session_of(raw: object) -> Session:

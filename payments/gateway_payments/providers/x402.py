@@ -235,7 +235,7 @@ class X402:
         if payment.state == "begun":
             reason = self._verified(payment, authorization, wanted, now)
             if reason is not None:
-                return self._fail(payment, reason)
+                return self._refuse(payment, reason, now)
             with self._database.write() as db:
                 if not payments.move(db, payment.id, of=frozenset({"begun"}), to="processing"):
                     return payments.load(db, payment.id)
@@ -260,6 +260,19 @@ class X402:
         except ChainUnavailableError:
             self._leave(payment, None, now)  # nothing was sent: the same payment may come again
             raise
+
+    def _refuse(self, payment: Payment, reason: str, now: datetime) -> Payment:
+        """Call it failed, unless what is wrong with it is that it has been paid already."""
+        if self._chain is None:
+            return self._fail(payment, reason)
+        outcome = self._seen(payment)
+        if outcome is None:
+            self._leave(payment, None, now)
+            unsure = f"{reason}, and nobody can tell whether it was paid"
+            raise ChainUnavailableError(unsure)
+        if outcome.kind == "paid":
+            return self._settle(payment, outcome.transaction, now)
+        return self._fail(payment, reason)
 
     def _seen(self, payment: Payment, *, patient: bool = False) -> Outcome | None:
         """What the chain says; None where nobody can tell. `patient`: it must be there by now."""
