@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from payments.token import TILL
@@ -104,7 +104,8 @@ def _may_be_doubtful(life: Life, books: Books, payment_id: str) -> bool:
     if payment.provider != "x402" or payment.state != "processing":
         return False
     use = life.outside.token.used.get(_nonce(payment))
-    over = datetime.fromisoformat(payment.expires_at) + timedelta(minutes=8) <= life.world.now
+    expires_at = datetime.fromisoformat(payment.expires_at).replace(tzinfo=UTC)
+    over = expires_at + timedelta(minutes=8) <= life.world.now
     return (over and life.troubled) or (use is not None and use.to not in {TILL, None})
 
 

@@ -526,7 +526,6 @@ class Life(RuleBasedStateMachine):
         try:
             if self.accounts:
                 self._settle_down()
-                after_each_step(self)
                 in_the_end(self)
         finally:
             self.world.payments.close()

@@ -23,7 +23,7 @@ BATCH = 250
 
 
 def test_whatever_happens_in_whatever_order_the_books_agree_with_the_world() -> None:
-    live(SEED, 60)
+    live(SEED, 50)
 
 
 def test_it_is_the_same_over_a_real_connection() -> None:
