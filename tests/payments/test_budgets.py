@@ -280,7 +280,9 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=st.lists(_STEPS, max_size=25), day=st.integers(0, 1500), month=st.integers(0, 2500))
 def test_spending_agrees_with_a_model_that_adds_up_every_purchase(
     world: World, steps: list[tuple[str, int]], day: int, month: int
