@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import logging
 import statistics
 import tempfile
 import threading
@@ -35,6 +36,7 @@ from gateway_payments.quotes import Priced, QuoteRow
 from gateway_payments.usage import UsageRow
 from gateway_runs.records import NewRun, Run, begin, finish, new_id
 from gateway_server.compose import Address, compose
+from gateway_server.logs import configure_logs
 from gateway_server.settings import read_settings
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.registry import TOOLS
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--past", default="1000,10000,100000")
     parser.add_argument("--database", default="")
     given = parser.parse_args()
+    configure_logs("console", least=logging.WARNING)
     with _gateway(given.database) as gateway:
         caller = _customer(gateway)
         print(_admissions("admission", gateway, caller, given.runs))

@@ -23,6 +23,8 @@ from gateway_payments.providers import x402
 from gateway_payments.providers.x402_facilitator import Facilitator, Settlement
 from gateway_payments.requirement import PaymentRefusedError
 
+pytestmark = pytest.mark.slow
+
 
 class KilledError(BaseException):
     """The process died here."""

@@ -37,6 +37,8 @@ from gateway_a2a.x402 import URI
 from gateway_payments.audit import audit
 from gateway_simulation.exceptions import BusyError
 
+pytestmark = pytest.mark.slow
+
 _times = itertools.count(1)
 _log = logging.getLogger(__name__)
 

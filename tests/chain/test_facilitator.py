@@ -17,6 +17,8 @@ from gateway_payments.providers import x402
 from gateway_payments.providers.x402_facilitator import Facilitator, Settlement
 from gateway_payments.requirement import PaymentRefusedError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def service(shop: Shop, gas: str) -> Iterator[Service]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from chain.conftest import CENT, Shop
 
 from gateway_payments.exceptions import PaymentPendingError
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_signed_payment_buys_the_quotes_run(shop: Shop) -> None:

@@ -28,6 +28,8 @@ from gateway_payments.exceptions import (
 from gateway_payments.proof import Proof
 from gateway_payments.requirement import PaymentRefusedError, PaymentRequiredError
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[dict[str, Any]], None]
 
 

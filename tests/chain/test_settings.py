@@ -11,6 +11,8 @@ from gateway_payments.providers import x402_chain
 from gateway_payments.settings import PaymentSettings, mistakes
 from gateway_payments.x402_settings import USDC, Asset, X402Settings, asset_of
 
+pytestmark = pytest.mark.slow
+
 TILL = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
 GOOD = X402Settings(
     pay_to=TILL,

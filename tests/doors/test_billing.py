@@ -25,6 +25,8 @@ from gateway_simulation.exceptions import RunnerLostError
 from gateway_simulation.runner import Simulator
 from gateway_tools.upkeep import reconcile
 
+pytestmark = pytest.mark.slow
+
 _times = itertools.count(1)
 
 

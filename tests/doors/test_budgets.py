@@ -20,6 +20,8 @@ from gateway_simulation.exceptions import RunnerLostError
 from gateway_simulation.runner import Simulator
 from gateway_tools.ledger_audit import audit_ledger
 
+pytestmark = pytest.mark.slow
+
 ONE_OF_EACH = ("rest", "mcp_http", "a2a_jsonrpc")  # protocol
 
 _times = itertools.count(1)

@@ -17,6 +17,8 @@ from multiprocessing import get_context
 import pytest
 from payments.life import LifeOverSockets, live, quiet
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("LIFE_SEED", "20261126"))
 HISTORIES = int(os.environ.get("LIFE_HISTORIES", "2000"))
 BATCH = 250

@@ -20,6 +20,8 @@ from stripe_standin.sessions import RefusedError, Stripe
 from gateway_payments.exceptions import PaymentError
 from gateway_payments.ledger import Role, balance
 
+pytestmark = pytest.mark.slow
+
 PAID = 500  # cents
 STEPS = ("refund", "refund", "fail_refund", "dispute", "close", "run", "end")
 

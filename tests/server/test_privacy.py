@@ -26,6 +26,8 @@ from gateway_payments.settings import PaymentSettings, StripeSettings
 from gateway_server.logs import configure_logs
 from gateway_server.settings import SettingsError, read_settings
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).parents[2]
 SOMEBODY: Final = 54_322
 STRIPE_KEY: Final = "sk_test_ofthisgateway"

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from served import COMMAND, SERVE, free_port, served
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER: Final = str(Path(__file__).parents[1] / "lacking.py")
 OVERRIDE: Final = {"SANDBOX_OVERRIDE": "development"}
 SHOUT: Final = "NO SANDBOX"
