@@ -155,12 +155,13 @@ def capture(
     db: Connection, settings: PaymentSettings, run_id: str, now: datetime, duration_ms: float
 ) -> Settled | None:
     """The run was delivered: what was reserved is earned. None if it was settled before."""
-    spent = entitlements.capture(db, run_id)
-    usage = close_usage(db, run_id, "delivered", duration_ms, spent.money if spent else None)
+    usage = close_usage(db, run_id, "delivered", duration_ms)
     if usage is None:
         return None
     if usage.offer is None:
         return Settled(charged=None, given_back=False)
+    spent = _require_held(entitlements.capture(db, run_id), run_id)
+    charge_usage(db, run_id, spent.money, "delivered")
     return _earn(db, settings, "capture", run_id, spent, now)
 
 
@@ -264,10 +265,9 @@ def _earn(  # noqa: PLR0913, PLR0917
     settings: PaymentSettings,
     how: str,
     run_id: str,
-    spent: Entitlement | None,
+    held: Entitlement,
     now: datetime,
 ) -> Settled:
-    held = _require_held(spent, run_id)
     if held.offer == METERED:
         _count_on_meter(db, settings, held, now)
     name = f"{how}:{run_id}"

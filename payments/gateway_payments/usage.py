@@ -66,6 +66,8 @@ _CLOSE: Final = (
     .returning(UsageRow.__table__)
 )
 
+_CHARGE: Final = update(UsageRow).where(UsageRow.run_id == bindparam("run"))
+
 
 class RequestFaultRow(Base):
     """How often the model of one request failed for one account, whichever offer paid."""
@@ -131,18 +133,15 @@ def open_usage(  # noqa: PLR0913  the row's own columns
 
 
 def close_usage(
-    db: Connection,
-    run_id: str,
-    outcome: str,
-    duration_ms: float | None,
-    price: Money | None = None,
+    db: Connection, run_id: str, outcome: str, duration_ms: float | None
 ) -> Row[Any] | None:
-    """Note how the run ended and what it cost; its row, or None if that was noted before."""
+    """Note how the run ended; its row, or None if that was noted before.
+
+    Whoever ends a run begins here, and only then touches what it holds: two that end the same run
+    at once wait for each other, and never each for the other.
+    """
     closed = {"run": run_id, "outcome": outcome, "duration_ms": duration_ms}
-    if price is None:
-        return db.execute(_CLOSE, closed).first()
-    cost = {"price_micros": price.amount_micros, "currency": price.currency}
-    return db.execute(_CLOSE, closed | cost).first()
+    return db.execute(_CLOSE, closed).first()
 
 
 def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> None:
@@ -152,7 +151,7 @@ def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> Non
         "currency": price.currency,
         "outcome": outcome,
     }
-    db.execute(update(UsageRow).where(UsageRow.run_id == run_id).values(**charged))
+    db.execute(_CHARGE, {"run": run_id, **charged})
 
 
 def count_fault(db: Connection, account_id: str, request_sha256: str) -> int:
