@@ -18,7 +18,10 @@ from gateway_tools.errors import FAILURES
 from gateway_tools.registry import INSTRUCTIONS, TOOLS
 from gateway_tools.untrusted import foreign_fields
 
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="no C compiler")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not compiled.available(), reason="no C compiler"),
+]
 
 OUTPUT, INPUT, PARAMETER = (orders.name(place) for place in ("output", "input", "parameter"))
 CHOICE, WORDS, LOCAL = (orders.name(place) for place in ("choice", "words", "local"))

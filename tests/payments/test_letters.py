@@ -17,6 +17,8 @@ from stripe_standin.sessions import Stripe
 from gateway_payments import accounts
 from gateway_payments.entitlements import MAX_FAULTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path, stripe: Stripe) -> Iterator[World]:

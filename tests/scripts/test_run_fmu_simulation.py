@@ -23,6 +23,8 @@ from gateway_payments.accounts import find_caller
 from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "run_fmu_simulation.py"
 NOBODY = "http://127.0.0.1:1"
 

@@ -24,6 +24,8 @@ from gateway_payments.ledger import grant_credits
 from gateway_payments.money import from_minor
 from gateway_storage.migrate import SCHEMA
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("fmu-gateway"))
 
 ONE_TRANSFER = """

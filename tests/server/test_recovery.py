@@ -28,6 +28,8 @@ from gateway_tools.context import Context, Door
 from gateway_tools.requests import planned
 from gateway_tools.upkeep import delete_outdated, recover
 
+pytestmark = pytest.mark.slow
+
 REQUEST = {"fmu_id": "msl:Dahlquist", "stop_time": 1.0}
 SMALL: Final = {"step": 0.1}  # its result lies in the database
 LARGE: Final = {"step": 1e-4}  # its result lies in a blob

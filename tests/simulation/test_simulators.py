@@ -22,6 +22,8 @@ from gateway_simulation.pool import MOST_WAITING_EACH
 from gateway_simulation.runner import Simulator
 from gateway_simulation.solvers import ENGINES
 
+pytestmark = pytest.mark.slow
+
 ModelThat = Callable[[str], Model]
 Planner = Callable[..., CanonicalRun]
 
