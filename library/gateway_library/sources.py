@@ -86,6 +86,7 @@ class ModelSource:
     experiment: Experiment
     variables: tuple[DeclaredVariable, ...]  # time first
     units: Mapping[str, Mapping[str, Any]]  # those in use
+    parts: tuple[str, ...]  # headers of physics/ that model.c includes
     folder: Path
 
     @property
@@ -125,7 +126,8 @@ class ModelSource:
             if path.suffix in {".c", ".h"} and not path.name.startswith(_other(version))
         ]
         physics = [path for path in self.folder.iterdir() if path.suffix in {".c", ".h"}]
-        return tuple(sorted(wrapper + physics, key=lambda path: path.name))
+        shared = [_FOLDER / "physics" / part for part in self.parts]
+        return tuple(sorted(wrapper + physics + shared, key=lambda path: path.name))
 
     def sha256(self, version: FmiVersion) -> str:
         """Hash of everything that decides what this FMU computes: the same on every machine."""
@@ -179,6 +181,7 @@ def _read(path: Path, units: Mapping[str, Mapping[str, Any]]) -> ModelSource:
             experiment=Experiment(**card["experiment"]),
             variables=variables,
             units={name: units[name] for name in sorted({v.unit for v in variables if v.unit})},
+            parts=tuple(card.get("parts", ())),
             folder=path.parent,
         )
     except KeyError as error:
@@ -246,6 +249,13 @@ def _problems(model: ModelSource) -> Iterator[str]:
         yield f"the folder of {model.name!r} must have its name"
     if not (model.folder / "model.c").is_file():
         yield "model.c is missing beside it"
+    for part in model.parts:
+        if not (_FOLDER / "physics" / part).is_file():
+            yield f"{part!r} isn't in physics/"
+    yield from _problems_of_variables(model)
+
+
+def _problems_of_variables(model: ModelSource) -> Iterator[str]:
     fields = [variable.field for variable in model.variables]
     names = {variable.name for variable in model.variables}
     if len(set(fields)) < len(fields):
