@@ -41,7 +41,8 @@ class Card:
     """What the library says of one FMU.
 
     `verified_against` is "published trajectory", "analytic" or "independent integration"; `error`
-    bounds the deviation found then, in the variables' units, and `how` says what was compared.
+    bounds the deviation found then, relative to each signal's range, and `how` says what was
+    compared.
     """
 
     id: str

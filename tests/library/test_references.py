@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from gateway_library.catalogue import Catalogue
@@ -14,18 +11,6 @@ from gateway_simulation.runner import Simulator
 
 TUBE = 1e-3  # relative to each signal's range: the promise for every model and kind
 PUBLISHED = sorted(path.parent.name for path in models_folder().glob("*/reference.csv"))
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    made = Simulator(timeout_s=60, memory_mb=512)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def catalogue(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    return Catalogue.load(built, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.mark.parametrize("mode", ["co_simulation", "model_exchange"])

@@ -46,7 +46,7 @@ class ModelView(BaseModel):
     tags: list[str]
     verified_against: str | None = Field(description="How the library knows that it is right")
     error: float | None = Field(
-        description="No larger error was found then, in the variables' units"
+        description="No larger error was found then, relative to each signal's range"
     )
 
 
