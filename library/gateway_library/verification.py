@@ -23,7 +23,7 @@ from gateway_simulation.runner import Simulator
 Mode = Literal["co_simulation", "model_exchange"]
 WINDOW: Final = 1e-4  # of the experiment: how far apart in time an event may be
 
-_POINTS: Final = 2000  # at least so many, so that interpolation between them tells little
+_POINTS: Final = round(2 / WINDOW)  # so many that each window holds some
 
 
 @dataclass(frozen=True, slots=True)
