@@ -20,7 +20,6 @@ from gateway_payments.exceptions import ChainUnavailableError
 from gateway_payments.outbox import Letter
 from gateway_payments.payments import Payment
 from gateway_payments.providers.x402_authorization import (
-    LONGEST_S,
     SCHEME,
     TIMEOUT_S,
     Authorization,
@@ -65,7 +64,7 @@ class ChainRefunds:
             payment = payments.load(db, letter.payload["payment_id"])
         meant = _opposite(restored(payment.details["authorization"]), letter.created_at)
         outcome = self._chain.outcome(meant, None)
-        if outcome.kind in {"open", "lapsed"}:  # nobody has settled it; signed anew it isn't late
+        if outcome.kind in {"open", "lapsed"}:  # nobody has settled it: then it is signed anew
             outcome = self._settled(meant, now)
         if outcome.kind != "paid":
             reason = f"the nonce of this refund was used otherwise: {outcome.transaction}"
@@ -120,14 +119,18 @@ class ChainRefunds:
 
 
 def _opposite(paid: Authorization, since: datetime) -> Authorization:
-    """The same money back, unsigned; its time begins when the refund was decided."""
+    """The same money back, not yet signed.
+
+    The chain is searched from LONGEST_S before its end on: an hour before the refund was decided,
+    since our clock need not be the chain's.
+    """
     named = sha256(f"refund of {paid.external_id}".encode()).hexdigest()
     return replace(
         paid,
         payer=paid.pay_to,
         pay_to=paid.payer,
         valid_after=0,
-        valid_before=int(since.timestamp()) + LONGEST_S,
+        valid_before=int(since.timestamp()),
         nonce=f"0x{named}",
         signature="",
     )
