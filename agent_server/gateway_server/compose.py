@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from gateway_library.build import built_folder
 from gateway_library.catalogue import Catalogue
 from gateway_library.exceptions import LibraryNotBuiltError
@@ -156,7 +158,7 @@ def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
 
 
 def _x402_settings(settings: Settings, address: Address) -> X402Settings:
-    rpc, key, network = settings.x402_rpc_url, settings.x402_private_key, settings.x402_network
+    network = settings.x402_network
     return X402Settings(
         pay_to=settings.x402_pay_to or "",
         network=network or "",
@@ -168,7 +170,13 @@ def _x402_settings(settings: Settings, address: Address) -> X402Settings:
         ),
         resource_url=f"{address.base_url}/simulate",
         facilitator_url=settings.x402_facilitator_url,
-        rpc_url=rpc.get_secret_value() if rpc else None,
-        private_key=key.get_secret_value() if key else None,
+        rpc_url=_shown(settings.x402_rpc_url),
+        private_key=_shown(settings.x402_private_key),
         confirmations=settings.x402_confirmations,
+        refund=settings.x402_refund,
+        refund_key=_shown(settings.x402_refund_key),
     )
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     x402_confirmations: int = Field(
         default=1, ge=1, description="Blocks until a payment counts as final"
     )
+    x402_refund: Literal["credits", "chain"] = Field(
+        default="credits", description="How a failed run's x402 payment goes back"
+    )
+    x402_refund_key: Secret = Field(
+        default=None, description="Private key of X402_PAY_TO, for X402_REFUND=chain"
+    )
     payment_offers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
         default=None,
         description="stripe_checkout, credits, metered, x402; empty = everything is free",

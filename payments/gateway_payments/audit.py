@@ -150,6 +150,15 @@ RULES: Final[dict[str, TextClause]] = {
             SELECT r.id FROM reversals r LEFT JOIN outbox o ON o.id = 'refund:' || r.payment_id
             WHERE r.id = r.payment_id AND o.id IS NULL
         """,
+        "what goes back on a chain is sent, once": """
+            SELECT t.id FROM transfers t LEFT JOIN outbox o ON o.id = 'refund:' || substr(t.id, 11)
+            WHERE t.id LIKE 'give_back:%' AND t.credit_id LIKE 'x402:%' AND o.id IS NULL
+        """,
+        "nothing is sent back on a chain that wasn't booked": """
+            SELECT o.id FROM outbox o LEFT JOIN transfers t ON t.credit_id LIKE 'x402:%'
+                AND t.id = 'give_back:' || substr(o.id, 8)
+            WHERE o.kind = 'x402_refund' AND t.id IS NULL
+        """,
         "who pays by the meter has a customer at Stripe that agreed": """
             SELECT id FROM accounts WHERE (auto_pay = 'metered' OR linked_at IS NOT NULL)
                 AND (linked_at IS NULL OR stripe_customer_id IS NULL)

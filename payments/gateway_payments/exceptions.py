@@ -292,12 +292,19 @@ class PaymentPendingError(PaymentError):
         self.quote_id = quote_id
 
 
-class ChainUnavailableError(PaymentError):
+class OutsideUnavailableError(PaymentError):
+    """Somebody outside did not answer. Nobody knows what came of what was asked."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message, reason=reason)
+        self.reason = reason
+
+
+class ChainUnavailableError(OutsideUnavailableError):
     """The facilitator or the chain did not answer, or not so that it could be understood."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("the payment network could not be reached", reason=reason)
-        self.reason = reason
+        super().__init__("the payment network could not be reached", reason)
 
 
 class LastUnlimitedKeyError(PaymentError):
@@ -337,12 +344,11 @@ class StripeNotEnabledError(PaymentError):
         super().__init__("Stripe is not enabled on this gateway")
 
 
-class StripeUnavailableError(PaymentError):
+class StripeUnavailableError(OutsideUnavailableError):
     """Stripe did not answer, or refused what we asked. Nothing was charged."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("Stripe could not be reached or refused the request", reason=reason)
-        self.reason = reason
+        super().__init__("Stripe could not be reached or refused the request", reason)
 
 
 class StripeRefusedError(StripeUnavailableError):

@@ -370,8 +370,9 @@ class Payments:
             return receipts.find(db, session_id)
 
     def send_letters(self, now: datetime) -> int:
-        """Tell Stripe what waits to be told, some of it; how much arrived."""
-        return self._stripe.letters.send(now) if self._stripe else 0
+        """Tell Stripe and the chain what waits to be told, some of it; how much arrived."""
+        told = self._stripe.letters.send(now) if self._stripe else 0
+        return told + (self._x402.send_refunds(now) if self._x402 else 0)
 
     def reconcile(self, now: datetime) -> Reconciled:
         """Put right what a crash, a lost webhook or a lost answer left; some of it each time.

@@ -13,7 +13,8 @@ from gateway_payments.ledger import Role, Transfer, post
 from gateway_payments.payments import Payment
 from gateway_payments.quotes import close_quote
 
-REFUND: Final = "stripe_refund"  # a letter of the outbox
+REFUND: Final = "stripe_refund"  # letters of the outbox
+CHAIN_REFUND: Final = "x402_refund"
 UNPAID: Final = frozenset({"begun", "open", "processing", "expired", "failed"})
 _SOURCE: Final[dict[str, Role]] = {
     "stripe_checkout": "stripe",
@@ -56,12 +57,10 @@ def book(db: Connection, payment: Payment, now: datetime) -> None:
 def give_back(db: Connection, held: Entitlement, now: datetime) -> None:
     """Return the money of an entitlement that has just become `returned`, once for each payment.
 
-    To `returns_to`, else to where it came from; a card's by a refund that the outbox asks for.
+    To `returns_to`, else to where it came from; a card's or a chain's by a letter of the outbox.
     """
     payment = payments.load(db, held.payment_id)
     into = held.returns_to or _SOURCE[payment.provider]
-    if into == "x402":  # what came on a chain and wasn't promised back on it
-        into = "credits"
     if into == "stripe":
         _refund(db, payment, held, now)
         return
@@ -70,6 +69,8 @@ def give_back(db: Connection, held: Entitlement, now: datetime) -> None:
     payments.move(db, payment.id, of=frozenset({"paid"}), to="refunded")
     name = f"give_back:{payment.id}"
     post(db, Transfer(name, held.account_id, "deferred", into, held.money), now)
+    if into == "x402":
+        outbox.put(db, refund_letter(payment.id), CHAIN_REFUND, {"payment_id": payment.id}, now)
 
 
 def _refund(db: Connection, payment: Payment, held: Entitlement, now: datetime) -> None:
@@ -83,5 +84,5 @@ def _refund(db: Connection, payment: Payment, held: Entitlement, now: datetime) 
 
 
 def refund_letter(payment_id: str) -> str:
-    """The letter by which Stripe is asked to refund the payment."""
+    """The letter by which Stripe or the chain is asked to refund the payment."""
     return f"refund:{payment_id}"

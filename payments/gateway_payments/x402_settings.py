@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 NETWORK: Final = re.compile(r"eip155:[1-9][0-9]{0,17}")
@@ -40,6 +40,8 @@ class X402Settings:
     rpc_url: str | None = field(default=None, repr=False)  # X402_RPC_URL: may hold a key
     private_key: str | None = field(default=None, repr=False)  # X402_PRIVATE_KEY: pays the gas
     confirmations: int = 1  # X402_CONFIRMATIONS: blocks until the chain is believed
+    refund: Literal["credits", "chain"] = "credits"  # X402_REFUND: what a failed run gives back
+    refund_key: str | None = field(default=None, repr=False)  # X402_REFUND_KEY: of `pay_to`
 
     @property
     def chain_id(self) -> int:
@@ -63,6 +65,7 @@ def x402_mistakes(settings: X402Settings, currency: str) -> Iterator[str]:
         yield "X402_NETWORK: is needed with x402, as eip155:8453 (Base)"
     yield from _address_mistakes(settings)
     yield from _way_mistakes(settings)
+    yield from _refund_mistakes(settings)
 
 
 def _address_mistakes(settings: X402Settings) -> Iterator[str]:
@@ -89,6 +92,25 @@ def _has_its_checksum(address: str) -> bool:
     from eth_utils.address import is_checksum_address  # noqa: PLC0415  only where x402 is on
 
     return is_checksum_address(address)
+
+
+def _refund_mistakes(settings: X402Settings) -> Iterator[str]:
+    if settings.refund == "chain":
+        for name, value in (
+            ("X402_RPC_URL", settings.rpc_url),
+            ("X402_REFUND_KEY", settings.refund_key),
+        ):
+            if value is None:
+                yield f"{name}: is needed with X402_REFUND=chain"
+    if settings.refund_key is None:
+        return
+    if not _KEY.fullmatch(settings.refund_key):
+        yield "X402_REFUND_KEY: must be 64 hexadecimal digits"
+        return
+    from eth_account import Account  # noqa: PLC0415  only where money goes back on a chain
+
+    if Account.from_key(settings.refund_key).address.lower() != settings.pay_to.lower():
+        yield "X402_REFUND_KEY: must be the private key of X402_PAY_TO"
 
 
 def _way_mistakes(settings: X402Settings) -> Iterator[str]:

@@ -243,7 +243,7 @@ DEATHS = {
         "gateway_tools.simulate:_deliver", "after", _runs_on_the_meter, _was_counted_once, _TO_TELL
     ),
     "the meter's letter is taken, not sent": Death(
-        "gateway_payments.providers.stripe_letters:StripeLetters._try",
+        "gateway_payments.courier:Courier._try",
         "before",
         _tells_the_meter,
         _was_counted_once,
@@ -253,7 +253,7 @@ DEATHS = {
         "gateway_payments.outbox:sent", "before", _tells_the_meter, _was_counted_once, _TO_TELL
     ),
     "the refund's letter is taken, not sent": Death(
-        "gateway_payments.providers.stripe_letters:StripeLetters._try",
+        "gateway_payments.courier:Courier._try",
         "before",
         _refunds,
         _was_refunded_once,

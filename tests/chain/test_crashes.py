@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from chain.conftest import CENT, Shop
+from chain.dying import KilledError, dies, dies_after
 from chain.payer import cancel, signed, submit, submit_both
 from payments.world import priced
 from sqlalchemy import text
@@ -26,29 +26,13 @@ from gateway_payments.requirement import PaymentRefusedError
 pytestmark = pytest.mark.slow
 
 
-class KilledError(BaseException):
-    """The process died here."""
-
-
-def _dies(*_: object, **__: object) -> Any:  # noqa: ANN401
-    raise KilledError
-
-
-def _dies_after(real: Callable[..., Any]) -> Callable[..., Any]:
-    def dying(*args: Any, **options: Any) -> Any:  # noqa: ANN401
-        real(*args, **options)
-        raise KilledError
-
-    return dying
-
-
 POINTS = {
-    "recorded, not verified": (Facilitator, "verify", _dies),
-    "verified, intent not recorded": (Facilitator, "verify", _dies_after(Facilitator.verify)),
-    "intent recorded, not settled": (Facilitator, "settle", _dies),
-    "settled, nothing known of it": (Facilitator, "settle", _dies_after(Facilitator.settle)),
-    "settled and seen, not booked": (x402, "settle", _dies),
-    "booked, answer lost": (x402.X402, "_settle", _dies_after(x402.X402._settle)),  # noqa: SLF001
+    "recorded, not verified": (Facilitator, "verify", dies),
+    "verified, intent not recorded": (Facilitator, "verify", dies_after(Facilitator.verify)),
+    "intent recorded, not settled": (Facilitator, "settle", dies),
+    "settled, nothing known of it": (Facilitator, "settle", dies_after(Facilitator.settle)),
+    "settled and seen, not booked": (x402, "settle", dies),
+    "booked, answer lost": (x402.X402, "_settle", dies_after(x402.X402._settle)),  # noqa: SLF001
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from eth_account import Account
 from x402.mechanisms.evm.default_assets import DEFAULT_ASSETS
 
 from gateway_payments.providers import x402_chain
@@ -63,6 +64,18 @@ def test_each_mistake_is_one_line_without_the_secret(
 def test_who_settles_must_be_said() -> None:
     lines = _wrong(replace(GOOD, facilitator_url=None))
     assert [line.partition(":")[0] for line in lines] == ["X402_RPC_URL", "X402_PRIVATE_KEY"]
+
+
+def test_who_gives_back_on_the_chain_needs_the_tills_own_key() -> None:
+    purse = Account.create()
+    giving = replace(GOOD, pay_to=purse.address, rpc_url="https://node", refund="chain")
+    assert _wrong(replace(giving, refund_key=purse.key.hex())) == []
+    without = _wrong(replace(giving, rpc_url=None))
+    assert [line.partition(":")[0] for line in without] == ["X402_RPC_URL", "X402_REFUND_KEY"]
+    (line,) = _wrong(replace(giving, refund_key=Account.create().key.hex()))
+    assert line == "X402_REFUND_KEY: must be the private key of X402_PAY_TO"
+    (line,) = _wrong(replace(giving, refund_key="secret"))
+    assert line == "X402_REFUND_KEY: must be 64 hexadecimal digits"
 
 
 def test_tokens_are_dollars() -> None:

@@ -64,6 +64,7 @@ def in_the_end(life: Life) -> None:
     assert not unheard
     assert "waiting" not in books.letters.values()
     _require_nothing_missed(life, books)
+    _require_back_on_the_chain(life, books)
     _require_metered_counted(life, books)
     _require_same_as_stripe(life, books)
 
@@ -88,6 +89,8 @@ def _may_be_stuck(life: Life, books: Books, letter: str) -> bool:
         waited = life.world.now.timestamp() - run.ended
         return _was_unlinked(life, run) or (waited > FORGOTTEN_S and life.troubled)
     payment = next(p for p in books.payments if p.id == name)
+    if payment.provider == "x402":
+        return False
     intent = life.stripe.sessions[payment.external_id]["payment_intent"]
     disputed = any(d["payment_intent"] == intent for d in life.stripe.disputes.values())
     others = [
@@ -154,7 +157,11 @@ def _require_few_free_runs(life: Life) -> None:
 
 def _require_credits(life: Life, books: Books) -> None:
     """What was given and bought, less what was spent, and what went back of what was bought."""
-    returned = {right.payment_id for right in books.rights if right.state == "returned"}
+    returned = {
+        right.payment_id
+        for right in books.rights
+        if right.state == "returned" and right.returns_to != "x402"
+    }
     for account in life.accounts:
         mine = account.caller.account_id
         of_mine = [p for p in books.payments if p.account_id == mine and p.state in CERTAIN]
@@ -213,6 +220,18 @@ def _require_nothing_missed(life: Life, books: Books) -> None:
             assert (session["status"], session["payment_status"]) == ("complete", "unpaid")
         else:
             assert payment.state in CERTAIN | {"failed", "expired"}
+
+
+def _require_back_on_the_chain(life: Life, books: Books) -> None:
+    """What went back that way, and nothing else, is with who paid, to the cent."""
+    paid = {payment.id: payment for payment in books.certain("x402")}
+    due = Counter(
+        (_nonce(paid[right.payment_id])[0], right.amount_micros)
+        for right in books.rights
+        if right.state == "returned" and right.returns_to == "x402"
+    )
+    used = life.outside.token.used.items()
+    assert due == Counter((use.to, use.value) for (payer, _), use in used if payer == TILL)
 
 
 def _require_metered_counted(life: Life, books: Books) -> None:

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import stripe as sdk
@@ -36,7 +36,7 @@ from hypothesis.stateful import (
 )
 from payments.judge import after_each_step, in_the_end
 from payments.outside import FAULTS, Died, MortalDatabase, Outside
-from payments.token import ASSET, NETWORK, STRANGER, TILL, Token
+from payments.token import ASSET, NETWORK, STRANGER, TILL, TILL_KEY, Token
 from payments.world import NOW, World, priced, stripe_settings
 from sqlalchemy import text
 from stripe_standin import customers, refunds
@@ -137,9 +137,11 @@ class Life(RuleBasedStateMachine):
         ):
             self.around.enter_context(patch(name, new))
 
-    @initialize(free_runs=st.sampled_from([0, 0, 1]))
-    def begin(self, free_runs: int) -> None:
-        self.world.restart(free_runs_per_day=free_runs)
+    @initialize(free_runs=st.sampled_from([0, 0, 1]), refund=st.sampled_from(["credits", "chain"]))
+    def begin(self, free_runs: int, refund: Literal["credits", "chain"]) -> None:
+        assert self.world.settings.x402
+        x402 = replace(self.world.settings.x402, refund=refund)
+        self.world.restart(free_runs_per_day=free_runs, x402=x402)
         for number, budget in enumerate((None, BUDGET)):
             caller = (self.world.ada, self.world.eve)[number]
             purse = f"0x{'de'[number] * 40}"
@@ -442,6 +444,25 @@ class Life(RuleBasedStateMachine):
         if how and len(self.runs) > before and self._running():
             self._end(self._running()[-1], how)
 
+    @rule(
+        who=WHO,
+        sha=st.sampled_from(SHAS),
+        how=st.sampled_from(["ours", "theirs"]),
+        calm=st.integers(0, 8),
+        trouble=TROUBLE,
+    )
+    def fail_what_the_chain_paid(
+        self, who: int, sha: str, how: str, calm: int, trouble: list[str]
+    ) -> None:
+        """And have the money sent back, in spite of all trouble after a few calm calls."""
+        self.quote(who, sha)
+        self.sign(0, 3000, [], send=True)
+        before = len(self.runs)
+        self.run_by_quote(0)
+        if len(self.runs) > before and self._running():
+            self._end(self._running()[-1], how)
+        self.send_letters(["well"] * calm + trouble)
+
     @rule(who=WHO, sha=st.sampled_from(SHAS), how=HOW)
     def run(self, who: int, sha: str, how: str | None) -> None:
         before = len(self.runs)
@@ -739,6 +760,7 @@ def _settings(api_base: str) -> PaymentSettings:
         resource_url="http://gateway/simulate",
         facilitator_url="http://facilitator",
         rpc_url="http://node",
+        refund_key=TILL_KEY,
     )
     return PaymentSettings(
         secret=b"0" * 32,

@@ -12,10 +12,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
 from gateway_payments.providers.x402_chain import CANCELED, TRANSFER, USED
 
 NETWORK, CHAIN_ID = "eip155:84532", 84532
-ASSET, TILL, STRANGER = (f"0x{digit * 40}" for digit in "123")
+ASSET, STRANGER = (f"0x{digit * 40}" for digit in "13")
+TILL_KEY = "0x" + "2" * 64
+TILL = Account.from_key(TILL_KEY).address.lower()
+
+_DOMAIN = {"name": "USDC", "version": "2", "chainId": CHAIN_ID, "verifyingContract": ASSET}
+_TRANSFER = [
+    {"name": name, "type": kind}
+    for name, kind in (
+        ("from", "address"),
+        ("to", "address"),
+        ("value", "uint256"),
+        ("validAfter", "uint256"),
+        ("validBefore", "uint256"),
+        ("nonce", "bytes32"),
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,7 @@ class Token:
         if what == "verify":
             return {"isValid": reason is None, "invalidReason": reason, "payer": payer}
         if reason is None:
-            self.use(authorization, TILL)
+            self.use(authorization, authorization["to"].lower())
         use = self.used.get(self._name(authorization))
         return {
             "success": reason is None,
@@ -144,7 +162,7 @@ class Token:
     def _refusal(self, authorization: dict[str, str], signature: str) -> str | None:
         self._tick()
         mistakes = {
-            "invalid_exact_evm_signature": signature != _signature(authorization),
+            "invalid_exact_evm_signature": not _is_signed(authorization, signature),
             "invalid_exact_evm_nonce_already_used": self._name(authorization) in self.used,
             "invalid_exact_evm_payload_authorization_valid_before": not self._is_timely(
                 authorization
@@ -167,6 +185,16 @@ class Token:
 
     def _name(self, authorization: dict[str, str]) -> tuple[str, str]:
         return authorization["from"].lower(), authorization["nonce"].lower()
+
+
+def _is_signed(authorization: dict[str, str], signature: str) -> bool:
+    if authorization["from"].lower() != TILL:
+        return signature == _signature(authorization)
+    numbers = {name: int(authorization[name]) for name in ("value", "validAfter", "validBefore")}
+    signed = encode_typed_data(
+        _DOMAIN, {"TransferWithAuthorization": _TRANSFER}, {**authorization, **numbers}
+    )
+    return bool(Account.recover_message(signed, signature=signature).lower() == TILL)
 
 
 def _signature(authorization: dict[str, str]) -> str:

@@ -11,11 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
-from gateway_payments import outbox
 from gateway_payments.admission import METER
-from gateway_payments.exceptions import StripeRefusedError, StripeUnavailableError
+from gateway_payments.courier import Courier, Deliver, HopelessLetterError
+from gateway_payments.exceptions import StripeRefusedError
 from gateway_payments.outbox import Letter
 from gateway_payments.providers.stripe_api import StripeApi, asking, key_for
 from gateway_payments.providers.stripe_events import refund_of
@@ -26,75 +24,34 @@ if TYPE_CHECKING:
     from stripe.params import RefundCreateParams
     from stripe.params.billing import MeterEventCreateParams
 
-KINDS: Final = (METER, REFUND)
-_AT_ONCE: Final = 50  # letters in one round
 _REMEMBERED: Final = timedelta(hours=23)  # a day, less what clocks and a slow call may differ
 _OLDEST: Final = timedelta(days=34, hours=23)  # 35 days, likewise
 _KNOWN_ALREADY: Final = "an event already exists with identifier"  # Stripe gives it no code
 
-_log = structlog.get_logger()
-
-
-class _HopelessError(Exception):
-    """Sending this again by itself would be wrong, or useless."""
-
 
 class StripeLetters:
-    """Sends what is due, one letter after the other."""
+    """What Stripe is told, by kind of letter."""
 
     def __init__(self, database: Database, api: StripeApi) -> None:
-        self._database = database
         self._api = api
+        kinds = {METER: self._count, REFUND: self._refund}
+        self._courier = Courier(database, {kind: _final(tell) for kind, tell in kinds.items()})
 
     def send(self, now: datetime) -> int:
-        """Send some of the letters that are due; how many arrived.
-
-        When Stripe doesn't answer, the rest waits for the next round.
-        """
-        with self._database.read() as db:
-            waiting = outbox.due(db, KINDS, now, _AT_ONCE)
-        arrived = 0
-        for letter_id in waiting:
-            with self._database.write() as db:
-                letter = outbox.take(db, letter_id, now)
-            if letter is None:
-                continue
-            try:
-                arrived += self._try(letter, now)
-            except StripeUnavailableError:
-                break
-        return arrived
-
-    def _try(self, letter: Letter, now: datetime) -> bool:
-        """Send one and note how that went. Raises StripeUnavailableError, noted too."""
-        deliver = self._count if letter.kind == METER else self._refund
-        try:
-            deliver(letter, now)
-        except (_HopelessError, StripeRefusedError) as error:
-            why = error.stripes_words if isinstance(error, StripeRefusedError) else str(error)
-            _log.error("letter_stuck", letter=letter.id, reason=why)
-            with self._database.write() as db:
-                outbox.stuck(db, letter.id, why)
-            return False
-        except StripeUnavailableError as error:
-            with self._database.write() as db:
-                outbox.failed(db, letter, error.reason, now)
-            raise
-        with self._database.write() as db:
-            outbox.sent(db, letter.id, now)
-        return True
+        """Send some of the letters that are due; how many arrived."""
+        return self._courier.send(now)
 
     def _count(self, letter: Letter, now: datetime) -> None:
         customer, timestamp = letter.payload["customer"], letter.payload["timestamp"]
         if not customer:
             reason = "the account had no customer when the run was delivered"
-            raise _HopelessError(reason)
+            raise HopelessLetterError(reason)
         if letter.first_tried_at and now - letter.first_tried_at >= _REMEMBERED:
             reason = "first tried a day ago: Stripe may have counted it, and would count it again"
-            raise _HopelessError(reason)
+            raise HopelessLetterError(reason)
         if now.timestamp() - timestamp > _OLDEST.total_seconds():
             reason = "Stripe takes no events that are older than 35 days"
-            raise _HopelessError(reason)
+            raise HopelessLetterError(reason)
         params: MeterEventCreateParams = {
             "event_name": self._api.settings.meter_event_name,
             "identifier": letter.id.removeprefix("meter:"),
@@ -134,7 +91,7 @@ class StripeLetters:
             intent = self._api.client.v1.checkout.sessions.retrieve(session_id).payment_intent
         if not isinstance(intent, str):
             reason = f"nothing was charged on {session_id}"
-            raise _HopelessError(reason)
+            raise HopelessLetterError(reason)
         return intent
 
     def _is_refunded(self, letter: Letter, intent: str) -> bool:
@@ -143,3 +100,15 @@ class StripeLetters:
             made = self._api.client.v1.refunds.list(params={"payment_intent": intent, "limit": 100})
             read = [refund_of(refund.to_dict()) for refund in made.data]
         return any(refund and refund.letter == letter.id for refund in read)
+
+
+def _final(deliver: Deliver) -> Deliver:
+    """What Stripe refuses once it would refuse again."""
+
+    def delivered(letter: Letter, now: datetime) -> None:
+        try:
+            deliver(letter, now)
+        except StripeRefusedError as error:
+            raise HopelessLetterError(error.stripes_words) from error
+
+    return delivered

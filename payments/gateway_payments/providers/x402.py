@@ -14,7 +14,7 @@ that is missing the payment stays `processing` until an operator has looked: see
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import Any, Final
@@ -30,6 +30,7 @@ from gateway_payments.exceptions import (
     PaymentUsedError,
     QuoteExpiredError,
 )
+from gateway_payments.ledger import Role
 from gateway_payments.payments import WAITING, Payment
 from gateway_payments.providers.x402_authorization import (
     SCHEME,
@@ -38,9 +39,12 @@ from gateway_payments.providers.x402_authorization import (
     Authorization,
     read,
     refusal,
+    restored,
+    stored,
 )
 from gateway_payments.providers.x402_chain import Chain, Outcome
 from gateway_payments.providers.x402_facilitator import Facilitator
+from gateway_payments.providers.x402_refunds import ChainRefunds
 from gateway_payments.quotes import Quote, find_quote
 from gateway_payments.requirement import (
     Offer,
@@ -71,6 +75,11 @@ class X402:
         self._token_ttl = token_ttl
         self._facilitator = Facilitator(settings)
         self._chain = Chain(settings, settings.rpc_url) if settings.rpc_url else None
+        self._refunds = (
+            ChainRefunds(database, settings, self._facilitator, self._chain)
+            if settings.refund_key and self._chain
+            else None
+        )
 
     def offer(self, quote: Quote, caller: Caller, now: datetime) -> Offer:  # noqa: ARG002
         """What x402's clients sign for; nothing is begun and nobody asked."""
@@ -165,6 +174,10 @@ class X402:
                     self._leave(payment, seen, now)
         return [payment.id for payment in left]
 
+    def send_refunds(self, now: datetime) -> int:
+        """Bring what is to go back to the chain, some of it; how much is there."""
+        return self._refunds.send(now) if self._refunds else 0
+
     def shortcomings(self) -> list[str]:
         """What an operator should put right, one sentence each. Asks the chain."""
         if self._chain is None:
@@ -203,7 +216,7 @@ class X402:
         if reason:
             raise PaymentRefusedError(reason, quote.id, self.required(quote, reason))
         since = self._chain.latest_block() if self._chain else None
-        details = {"authorization": _stored(authorization), "wanted": wanted, "since": since}
+        details = {"authorization": stored(authorization), "wanted": wanted, "since": since}
         with self._database.write() as db:
             bought = entitlements.of_quote(db, quote.id)
             if bought:
@@ -231,7 +244,10 @@ class X402:
 
     def _go_on(self, payment: Payment, now: datetime) -> Payment:
         """Verify, note the intent, settle, look. Whoever calls this holds the lease."""
-        authorization, wanted = _restored(payment), payment.details["wanted"]
+        authorization, wanted = (
+            restored(payment.details["authorization"]),
+            payment.details["wanted"],
+        )
         if payment.state == "begun":
             reason = self._verified(payment, authorization, wanted, now)
             if reason is not None:
@@ -279,12 +295,16 @@ class X402:
         if self._chain is None:
             return None
         try:
-            outcome = self._chain.outcome(_restored(payment), payment.details["since"])
+            outcome = self._chain.outcome(
+                restored(payment.details["authorization"]), payment.details["since"]
+            )
             for pause in _PAUSES_S if patient else ():
                 if outcome.kind != "open":
                     break
                 sleep(pause)  # a node that lags behind the one that settled
-                outcome = self._chain.outcome(_restored(payment), payment.details["since"])
+                outcome = self._chain.outcome(
+                    restored(payment.details["authorization"]), payment.details["since"]
+                )
         except ChainUnavailableError as error:
             _log.warning("chain_unavailable", payment=payment.id, reason=error.reason)
             return None
@@ -307,7 +327,8 @@ class X402:
     def _settle(self, payment: Payment, transaction: str | None, now: datetime) -> Payment:
         details = {**payment.details, "transaction": transaction, "reason": None, "doubt": None}
         with self._database.write() as db:
-            if settle(db, payment, now, self._token_ttl, "credits"):
+            into: Role = "x402" if self._settings.refund == "chain" else "credits"
+            if settle(db, payment, now, self._token_ttl, into):
                 payments.note(db, payment.id, details)
             return payments.load(db, payment.id)
 
@@ -353,14 +374,3 @@ def receipt_of(payment: Payment) -> dict[str, Any]:
 def _is_over(payment: Payment, now: datetime) -> bool:
     """Whether the chain has had all the time in the world to decide."""
     return payment.expires_at + _GRACE <= now
-
-
-def _stored(authorization: Authorization) -> dict[str, Any]:
-    """As JSON: what would be more than JSON's numbers hold is text."""
-    return {name: str(value) for name, value in asdict(authorization).items()}
-
-
-def _restored(payment: Payment) -> Authorization:
-    stored = payment.details["authorization"]
-    numbers = {name: int(stored[name]) for name in ("value", "valid_after", "valid_before")}
-    return Authorization(**{**stored, **numbers})

@@ -7,7 +7,7 @@ that the token takes once. The quote that it pays stands beside it, in what the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -59,6 +59,17 @@ class Authorization:
             },
             "signature": self.signature,
         }
+
+
+def stored(authorization: Authorization) -> dict[str, str]:
+    """As JSON: what would be more than JSON's numbers hold is text."""
+    return {name: str(value) for name, value in asdict(authorization).items()}
+
+
+def restored(kept: dict[str, str]) -> Authorization:
+    """What was stored."""
+    numbers = {name: int(kept[name]) for name in ("value", "valid_after", "valid_before")}
+    return Authorization(**{**kept, **numbers})  # type: ignore[arg-type]
 
 
 def read(payload: dict[str, Any]) -> Authorization:
