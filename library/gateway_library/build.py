@@ -1,4 +1,4 @@
-"""The library's FMUs out of their sources: two for each model, and one index of all.
+"""The library's FMUs out of their sources: for each model one or two, and one index of all.
 
     <name>.fmu          FMI 2.0, Model Exchange and Co-Simulation
     <name>@fmi3.fmu     FMI 3.0, Model Exchange and Co-Simulation
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway_library.descriptions import build_description, header, model_description, token
-from gateway_library.sources import FMI_VERSIONS, FmiVersion, ModelSource, read_models
+from gateway_library.sources import FmiVersion, ModelSource, read_models
 from gateway_simulation import compiler as c_compiler
 from gateway_simulation.compiler import compile_library, find_compiler, this_machine
 
@@ -91,7 +91,7 @@ def build_library(models: Path, output: Path) -> BuildReport:
 
     """
     recipe = _recipe()
-    jobs = [_Job(m, version, recipe) for m in read_models(models) for version in FMI_VERSIONS]
+    jobs = [_Job(m, version, recipe) for m in read_models(models) for version in m.versions]
     before = _read_index(output)
     kept = {job.file: built for job in jobs if (built := _up_to_date(job, output)) is not None}
     fresh = _build_all([job for job in jobs if job.file not in kept])

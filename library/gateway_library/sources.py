@@ -23,6 +23,7 @@ CATEGORIES: Final = {
 
 _FOLDER: Final = Path(__file__).parent
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_METHODS: Final = {"explicit": "dormand_prince.c", "stiff": "radau.c"}
 _DEFAULTS: Final = {"real": "continuous", "integer": "discrete", "boolean": "discrete"}
 
 
@@ -87,6 +88,8 @@ class ModelSource:
     variables: tuple[DeclaredVariable, ...]  # time first
     units: Mapping[str, Mapping[str, Any]]  # those in use
     parts: tuple[str, ...]  # headers of physics/ that model.c includes
+    solver: str  # inside Co-Simulation: "explicit" or "stiff"
+    versions: tuple[FmiVersion, ...]  # that it is built for
     folder: Path
 
     @property
@@ -120,10 +123,13 @@ class ModelSource:
 
     def files(self, version: FmiVersion) -> tuple[Path, ...]:
         """All that goes into one FMU: C files, headers and the card, sorted by name."""
+        methods = set(_METHODS.values()) - {_METHODS[self.solver]}
         wrapper = [
             path
             for path in (_FOLDER / "fmi").iterdir()
-            if path.suffix in {".c", ".h"} and not path.name.startswith(_other(version))
+            if path.suffix in {".c", ".h"}
+            and path.name not in methods
+            and not path.name.startswith(_other(version))
         ]
         physics = [path for path in self.folder.iterdir() if path.suffix in {".c", ".h"}]
         shared = [_FOLDER / "physics" / part for part in self.parts]
@@ -182,6 +188,8 @@ def _read(path: Path, units: Mapping[str, Mapping[str, Any]]) -> ModelSource:
             variables=variables,
             units={name: units[name] for name in sorted({v.unit for v in variables if v.unit})},
             parts=tuple(card.get("parts", ())),
+            solver=card.get("solver", "explicit"),
+            versions=tuple(card.get("versions", FMI_VERSIONS)),
             folder=path.parent,
         )
     except KeyError as error:
@@ -249,6 +257,10 @@ def _problems(model: ModelSource) -> Iterator[str]:
         yield f"the folder of {model.name!r} must have its name"
     if not (model.folder / "model.c").is_file():
         yield "model.c is missing beside it"
+    if model.solver not in _METHODS:
+        yield f"{model.solver!r} is no solver: {' or '.join(_METHODS)}"
+    if not model.versions or not set(model.versions) <= set(FMI_VERSIONS):
+        yield f"versions must be some of {', '.join(FMI_VERSIONS)}"
     for part in model.parts:
         if not (_FOLDER / "physics" / part).is_file():
             yield f"{part!r} isn't in physics/"

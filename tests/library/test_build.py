@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from gateway_library.build import INDEX, build_library
-from gateway_library.sources import FMI_VERSIONS, CardError, models_folder, read_models
+from gateway_library.sources import CardError, models_folder, read_models
 from gateway_simulation import compiler
 from gateway_simulation.compiler import CompilationError, NoCompilerError, Target
 
@@ -60,6 +60,13 @@ def test_an_edited_source_is_built_again_under_another_guid(
     edit(models / "HeatedRoom" / file, old, new)
     assert build_library(models, tmp_path / "out").built == NAMES
     assert len(before | guids()) == 4
+
+
+def test_a_card_may_name_the_versions_that_it_is_built_for(models: Path, tmp_path: Path) -> None:
+    build_library(models, tmp_path / "out")
+    edit(models / "HeatedRoom" / "model.toml", "[experiment]", 'versions = ["3.0"]\n[experiment]')
+    report = build_library(models, tmp_path / "out")
+    assert (report.built, report.removed) == (NAMES[1:], NAMES[:1])
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an FMU"])
@@ -112,6 +119,8 @@ def test_a_model_that_does_not_compile_says_why_and_leaves_no_trace(
         ("start = 10.0\n\n[[", "[[", "needs a start value"),
         ("start = 15.0", "start = nan", "must be finite"),
         ("tolerance = 1e-8", "", "tolerance"),
+        ("[experiment]", 'solver = "slow"\n[experiment]', "'slow' is no solver"),
+        ("[experiment]", 'versions = ["1.0"]\n[experiment]', "versions must be some of 2.0, 3.0"),
         ('tags = ["thermal"]', "tags = [", "Invalid value"),
         ('how = "in the tests"', "", "'how' is missing"),
     ],
@@ -131,7 +140,7 @@ def test_each_file_that_a_build_reads_triggers_a_rebuild_of_an_editable_install(
     inputs = {ROOT / "pyproject.toml", ROOT / "hatch_build.py", models_folder() / "units.toml"}
     for model in read_models(models_folder()):
         inputs |= {model.folder / "model.toml"}
-        inputs |= {path for version in FMI_VERSIONS for path in model.files(version)}
+        inputs |= {path for version in model.versions for path in model.files(version)}
     inputs |= {
         ROOT / "library" / "gateway_library" / f"{module}.py"
         for module in ("build", "descriptions", "sources")

@@ -13,11 +13,11 @@ KINDS = ("CoSimulation", "ModelExchange")
 VERSIONS = ("", "@fmi3")
 
 
-def switching(end: float, ambient: float) -> tuple[float, int]:
+def switching(end: float, ambient: float, band: float = 1.0) -> tuple[float, int]:
     """HeatedRoom in closed form: the temperature at `end` and how often the heater switched."""
     time, temperature, heating, switches = 0.0, 15.0, True, 1
     while True:
-        limit, target = (ambient + 20, 21.0) if heating else (ambient, 19.0)
+        limit, target = (ambient + 20, 20 + band) if heating else (ambient, 20 - band)
         lasts = math.log((temperature - limit) / (target - limit))
         if time + lasts > end:
             return limit + (temperature - limit) * math.exp(time - end), switches
