@@ -5,6 +5,7 @@ Only the standard library: this also runs where a wheel is built, before anythin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -12,9 +13,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from gateway_library.sources import CATEGORIES, DeclaredVariable, FmiVersion, ModelSource
 
 TOOL: Final = "FMU Gateway"
-_FMI2_TYPES: Final = {"real": "Real", "integer": "Integer", "boolean": "Boolean"}
-_FMI3_TYPES: Final = {"real": "Float64", "integer": "Int32", "boolean": "Boolean"}
-_C_TYPES: Final = {"real": "REAL", "integer": "INTEGER", "boolean": "BOOLEAN"}
+_FMI2_TYPES: Final = {
+    "real": "Real",
+    "integer": "Integer",
+    "boolean": "Boolean",
+    "enumeration": "Enumeration",
+    "string": "String",
+}
+_FMI3_TYPES: Final = {**_FMI2_TYPES, "real": "Float64", "integer": "Int32"}
 
 
 def token(source_sha256: str) -> str:
@@ -44,26 +50,39 @@ def build_description(model: ModelSource, source_files: Iterable[str]) -> bytes:
 
 def header(model: ModelSource, source_sha256: str) -> str:
     """`description.h`: the variables as a C struct, and tables by value reference."""
-    fields = "\n".join(f"        double {variable.field};" for variable in model.variables)
+    fields = "\n".join(f"        double {variable.field};" for variable in model.numbers)
+    texts = "\n".join(f"        char {variable.field}[TEXT_SIZE];" for variable in model.strings)
+    texts_at_start = ", ".join(_quoted(str(v.start or "")) for v in model.strings) or '""'
     rows = "\n".join(_row(variable) for variable in model.variables)
     return f"""/* Made from model.toml. */
 #define MODEL_TOKEN "{token(source_sha256)}"
-#define N_VARIABLES {len(model.variables)}
+#define N_NUMBERS {len(model.numbers)}
+#define N_STRINGS {len(model.strings)}
+#define N_VARIABLES (N_NUMBERS + N_STRINGS)
 #define N_STATES {len(model.states)}
 #define N_INDICATORS {len(model.indicators)}
 #define HAS_EVENTS {int(model.has_events)}
 
-typedef union {{
-    struct {{
+typedef struct {{
+    union {{
+        struct {{
 {fields}
+        }};
+        double value[N_NUMBERS];
     }};
-    double value[N_VARIABLES];
+    union {{
+        struct {{
+{texts or "        char no_text;"}
+        }};
+        char text[{len(model.strings) or 1}][TEXT_SIZE];
+    }};
 }} Variables;
 
 #ifdef GATEWAY_INSTANCE_H
 static const Declared DECLARED[N_VARIABLES] = {{
 {rows}
 }};
+static const char *const TEXTS[] = {{{texts_at_start}}};
 {_table("unsigned", "STATES", [v.reference for v in model.states])}
 {_table("unsigned", "DERIVATIVES", [v.reference for v in model.derivatives])}
 {_table("unsigned", "INDICATORS", [v.reference for v in model.indicators])}
@@ -83,8 +102,17 @@ def _row(variable: DeclaredVariable) -> str:
         )
         if holds
     ]
-    start = _number(variable.start or 0.0)
-    return f"    {{{_C_TYPES[variable.type]}, {' | '.join(flags) or '0'}, {start}}},"
+    start = _number(0.0 if variable.type == "string" else float(variable.start or 0.0))
+    return f"    {{{variable.type.upper()}, {' | '.join(flags) or '0'}, {start}}},"
+
+
+def _quoted(text: str) -> str:
+    """A C string: each byte that C could read otherwise is an octal escape."""
+    plain = re.compile(rb"[A-Za-z0-9 .,:;!()_/+-]")
+    characters = (bytes([byte]) for byte in text.encode())
+    return (
+        '"' + "".join(c.decode() if plain.match(c) else f"\\{c[0]:03o}" for c in characters) + '"'
+    )
 
 
 def _table(kind: str, name: str, values: Iterable[float]) -> str:
@@ -121,6 +149,7 @@ def _fmi2(model: ModelSource, source_files: Iterable[str]) -> Element:
         for name in source_files:
             SubElement(files, "File", name=name)
     _units(root, model.units)
+    _enumerations(root, model, "2.0")
     _log_categories(root)
     _experiment(root, model)
     variables = SubElement(root, "ModelVariables")
@@ -161,6 +190,8 @@ def _fmi2_variable(parent: Element, variable: DeclaredVariable, model: ModelSour
         inner["derivative"] = str(state.reference + 1)
     if variable.reinit:
         inner["reinit"] = "true"
+    if variable.type == "string" and variable.start is not None:
+        inner["start"] = str(variable.start)
     SubElement(scalar, _FMI2_TYPES[variable.type], inner)
 
 
@@ -183,6 +214,7 @@ def _fmi3(model: ModelSource) -> Element:
     stepping = {"canHandleVariableCommunicationStepSize": "true", "hasEventMode": "true"}
     SubElement(root, "CoSimulation", {**shared, **stepping})
     _units(root, model.units)
+    _enumerations(root, model, "3.0")
     _log_categories(root)
     _experiment(root, model)
     variables = SubElement(root, "ModelVariables")
@@ -207,11 +239,15 @@ def _fmi3_variable(parent: Element, variable: DeclaredVariable, model: ModelSour
         attributes["derivative"] = str(state.reference)
     if variable.reinit:
         attributes["reinit"] = "true"
-    SubElement(parent, _FMI3_TYPES[variable.type], attributes)
+    element = SubElement(parent, _FMI3_TYPES[variable.type], attributes)
+    if variable.type == "string" and variable.start is not None:
+        SubElement(element, "Start", value=str(variable.start))
 
 
 def _value_attributes(variable: DeclaredVariable) -> dict[str, str]:
     attributes = {}
+    if variable.enumeration:
+        attributes["declaredType"] = variable.enumeration
     if variable.unit:
         attributes["unit"] = variable.unit
     for name, value in (("min", variable.min), ("max", variable.max)):
@@ -219,7 +255,7 @@ def _value_attributes(variable: DeclaredVariable) -> dict[str, str]:
             attributes[name] = _value(variable, value)
     if variable.derivative:
         attributes["nominal"] = _number(variable.nominal)
-    if variable.start is not None:
+    if isinstance(variable.start, float):
         attributes["start"] = _value(variable, variable.start)
     return attributes
 
@@ -252,6 +288,19 @@ def _units(root: Element, units: Mapping[str, Mapping[str, Any]]) -> None:
         SubElement(unit, "BaseUnit", base)
         for shown, factor in parts.get("display", {}).items():
             SubElement(unit, "DisplayUnit", name=shown, factor=_number(factor))
+
+
+def _enumerations(root: Element, model: ModelSource, version: FmiVersion) -> None:
+    if not model.enumerations:
+        return
+    types = SubElement(root, "TypeDefinitions")
+    for name, items in model.enumerations.items():
+        if version == "2.0":
+            parent = SubElement(SubElement(types, "SimpleType", name=name), "Enumeration")
+        else:
+            parent = SubElement(types, "EnumerationType", name=name)
+        for number, (item, description) in enumerate(items.items(), start=1):
+            SubElement(parent, "Item", name=item, value=str(number), description=description)
 
 
 def _log_categories(root: Element) -> None:

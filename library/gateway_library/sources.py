@@ -24,7 +24,7 @@ CATEGORIES: Final = {
 _FOLDER: Final = Path(__file__).parent
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _METHODS: Final = {"explicit": "dormand_prince.c", "stiff": "radau.c"}
-_DEFAULTS: Final = {"real": "continuous", "integer": "discrete", "boolean": "discrete"}
+_TYPES: Final = ("real", "integer", "boolean", "enumeration", "string")
 
 
 class CardError(ValueError):
@@ -42,13 +42,14 @@ class DeclaredVariable:
     variability: str
     description: str
     unit: str | None
-    start: float | None
+    start: float | str | None
     min: float | None
     max: float | None
     nominal: float
     derivative: str | None  # of a state: the name of its derivative
     reinit: bool
     event_indicator: bool
+    enumeration: str | None  # the name of its type
 
     @property
     def field(self) -> str:
@@ -85,8 +86,9 @@ class ModelSource:
     error: float | None
     how: str
     experiment: Experiment
-    variables: tuple[DeclaredVariable, ...]  # time first
+    variables: tuple[DeclaredVariable, ...]  # time first, strings last
     units: Mapping[str, Mapping[str, Any]]  # those in use
+    enumerations: Mapping[str, Mapping[str, str]]  # type -> item -> description, counted from 1
     parts: tuple[str, ...]  # headers of physics/ that model.c includes
     solver: str  # inside Co-Simulation: "explicit" or "stiff"
     versions: tuple[FmiVersion, ...]  # that it is built for
@@ -96,6 +98,16 @@ class ModelSource:
     def identifier(self) -> str:
         """The name as C allows it."""
         return self.name.replace(".", "_")
+
+    @property
+    def numbers(self) -> tuple[DeclaredVariable, ...]:
+        """All variables but the strings."""
+        return tuple(v for v in self.variables if v.type != "string")
+
+    @property
+    def strings(self) -> tuple[DeclaredVariable, ...]:
+        """The strings; their references follow the numbers'."""
+        return tuple(v for v in self.variables if v.type == "string")
 
     @property
     def states(self) -> tuple[DeclaredVariable, ...]:
@@ -186,6 +198,7 @@ def _read(path: Path, units: Mapping[str, Mapping[str, Any]]) -> ModelSource:
             how=card["verified"]["how"],
             experiment=Experiment(**card["experiment"]),
             variables=variables,
+            enumerations=card.get("enumerations", {}),
             units={name: units[name] for name in sorted({v.unit for v in variables if v.unit})},
             parts=tuple(card.get("parts", ())),
             solver=card.get("solver", "explicit"),
@@ -218,14 +231,18 @@ def _time() -> DeclaredVariable:
         derivative=None,
         reinit=False,
         event_indicator=False,
+        enumeration=None,
     )
 
 
 def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariable]:
-    for reference, entry in enumerate(entries, start=1):
+    in_order = sorted(entries, key=lambda entry: entry.get("type") == "string")
+    for reference, entry in enumerate(in_order, start=1):
         kind = entry.get("type", "real")
         causality = entry.get("causality", "local")
-        default = "fixed" if causality == "parameter" else _DEFAULTS[kind]
+        changes = "continuous" if kind == "real" else "discrete"
+        default = "fixed" if causality == "parameter" else changes
+        start = entry.get("start")
         yield DeclaredVariable(
             reference=reference,
             name=entry["name"],
@@ -234,13 +251,14 @@ def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariabl
             variability=entry.get("variability", default),
             description=entry["description"],
             unit=entry.get("unit"),
-            start=None if "start" not in entry else float(entry["start"]),
+            start=start if start is None or kind == "string" else float(start),
             min=entry.get("min"),
             max=entry.get("max"),
             nominal=entry.get("nominal", 1.0),
             derivative=entry.get("derivative"),
             reinit=entry.get("reinit", False),
             event_indicator=entry.get("event_indicator", False),
+            enumeration=entry.get("enumeration"),
         )
 
 
@@ -278,5 +296,9 @@ def _problems_of_variables(model: ModelSource) -> Iterator[str]:
             yield f"{variable.name!r} needs a start value"
         if variable.derivative and variable.derivative not in names:
             yield f"{variable.derivative!r}, the derivative of {variable.name!r}, is missing"
-        if variable.start is not None and not math.isfinite(variable.start):
+        if variable.type not in _TYPES:
+            yield f"{variable.type!r} is no type: {', '.join(_TYPES)}"
+        if (variable.type == "enumeration") != (variable.enumeration in model.enumerations):
+            yield f"{variable.name!r} needs an enumeration of this card"
+        if isinstance(variable.start, float) and not math.isfinite(variable.start):
             yield f"the start value of {variable.name!r} must be finite"

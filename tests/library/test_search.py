@@ -28,11 +28,14 @@ PUMP = Stored(
     units=("degC", "rad/s"),
 )
 
+FEW = {"BouncingBall", "Dahlquist", "VanDerPol"}  # what comes first doesn't change with the library
+
 
 @pytest.fixture(scope="module")
 def entries(built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
-    cards = Catalogue.load(built, tmp_path_factory.mktemp("cache")).cards
-    return [*(library_entry(card) for card in cards), upload_entry(PUMP)]
+    catalogue = Catalogue.load(built, tmp_path_factory.mktemp("cache"))
+    few = [card for card in catalogue.cards if card.model_name in FEW]
+    return [*(library_entry(card) for card in few), upload_entry(PUMP)]
 
 
 @pytest.mark.parametrize(

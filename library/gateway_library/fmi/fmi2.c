@@ -122,35 +122,36 @@ EXPORT fmi2Status fmi2Reset(fmi2Component c)
     {                                                                                         \
         REQUIRE(c, BEFORE_START | INITIALIZED);                                               \
         for (size_t i = 0; i < nvr; i++)                                                      \
-            if (assign(c, vr[i], KIND, KIND == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
+            if (assign(c, vr[i], KIND, (KIND) == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
                 return fmi2Error;                                                             \
         return fmi2OK;                                                                        \
     }
 
 GET(fmi2GetReal, fmi2Real, REAL)
-GET(fmi2GetInteger, fmi2Integer, INTEGER)
+GET(fmi2GetInteger, fmi2Integer, INTEGER | ENUMERATION)
 GET(fmi2GetBoolean, fmi2Boolean, BOOLEAN)
 SET(fmi2SetReal, fmi2Real, REAL)
-SET(fmi2SetInteger, fmi2Integer, INTEGER)
+SET(fmi2SetInteger, fmi2Integer, INTEGER | ENUMERATION)
 SET(fmi2SetBoolean, fmi2Boolean, BOOLEAN)
 
-/* No model has strings: asking for none of them is all that can go well. */
 EXPORT fmi2Status fmi2GetString(fmi2Component c, const fmi2ValueReference vr[], size_t nvr,
                                 fmi2String value[])
 {
-    (void)vr;
-    (void)value;
     REQUIRE(c, READABLE | INSTANTIATED);
-    return nvr == 0 ? fmi2OK : (fmi2Status)fail(c, "the model has no strings");
+    for (size_t i = 0; i < nvr; i++)
+        if (!(value[i] = readable_text(c, vr[i])))
+            return fmi2Error;
+    return fmi2OK;
 }
 
 EXPORT fmi2Status fmi2SetString(fmi2Component c, const fmi2ValueReference vr[], size_t nvr,
                                 const fmi2String value[])
 {
-    (void)vr;
-    (void)value;
     REQUIRE(c, BEFORE_START | INITIALIZED);
-    return nvr == 0 ? fmi2OK : (fmi2Status)fail(c, "the model has no strings");
+    for (size_t i = 0; i < nvr; i++)
+        if (assign_text(c, vr[i], value[i]) != OK)
+            return fmi2Error;
+    return fmi2OK;
 }
 
 EXPORT fmi2Status fmi2GetFMUstate(fmi2Component c, fmi2FMUstate *FMUstate)
@@ -241,6 +242,7 @@ EXPORT fmi2Status fmi2NewDiscreteStates(fmi2Component c, fmi2EventInfo *info)
     update(c, &e);
     *info = (fmi2EventInfo){
         .newDiscreteStatesNeeded = e.again,
+        .terminateSimulation = e.terminate,
         .valuesOfContinuousStatesChanged = e.states_changed,
         .nextEventTimeDefined = isfinite(e.next_time),
         .nextEventTime = isfinite(e.next_time) ? e.next_time : 0,
@@ -334,9 +336,11 @@ EXPORT fmi2Status fmi2DoStep(fmi2Component c, fmi2Real currentCommunicationPoint
                              fmi2Boolean noSetFMUStatePriorToCurrentPoint)
 {
     bool pending;
+    enum Status status;
     (void)noSetFMUStatePriorToCurrentPoint;
     REQUIRE(c, STEP_MODE);
-    return (fmi2Status)step(c, currentCommunicationPoint, communicationStepSize, &pending);
+    status = step(c, currentCommunicationPoint, communicationStepSize, &pending);
+    return status == OK && ((Instance *)c)->state.terminated ? fmi2Discard : (fmi2Status)status;
 }
 
 EXPORT fmi2Status fmi2CancelStep(fmi2Component c)
@@ -370,7 +374,7 @@ EXPORT fmi2Status fmi2GetBooleanStatus(fmi2Component c, const fmi2StatusKind s, 
 {
     if (!c || s != fmi2Terminated)
         return fmi2Discard;
-    *value = 0; /* no model ends by itself */
+    *value = ((Instance *)c)->state.terminated;
     return fmi2OK;
 }
 

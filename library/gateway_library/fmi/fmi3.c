@@ -185,10 +185,36 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
 
 GET(fmi3GetFloat64, fmi3Float64, REAL)
 GET(fmi3GetInt32, fmi3Int32, INTEGER)
+GET(fmi3GetInt64, fmi3Int64, ENUMERATION)
 GET(fmi3GetBoolean, fmi3Boolean, BOOLEAN)
 SET(fmi3SetFloat64, fmi3Float64, REAL)
 SET(fmi3SetInt32, fmi3Int32, INTEGER)
+SET(fmi3SetInt64, fmi3Int64, ENUMERATION)
 SET(fmi3SetBoolean, fmi3Boolean, BOOLEAN)
+
+EXPORT fmi3Status fmi3GetString(fmi3Instance instance, const fmi3ValueReference valueReferences[],
+                                size_t nValueReferences, fmi3String values[], size_t nValues)
+{
+    REQUIRE(instance, READABLE | INSTANTIATED);
+    if (nValues != nValueReferences)
+        return (fmi3Status)fail(instance, "one value for each reference");
+    for (size_t i = 0; i < nValues; i++)
+        if (!(values[i] = readable_text(instance, valueReferences[i])))
+            return fmi3Error;
+    return fmi3OK;
+}
+
+EXPORT fmi3Status fmi3SetString(fmi3Instance instance, const fmi3ValueReference valueReferences[],
+                                size_t nValueReferences, const fmi3String values[], size_t nValues)
+{
+    REQUIRE(instance, BEFORE_START | INITIALIZED);
+    if (nValues != nValueReferences)
+        return (fmi3Status)fail(instance, "one value for each reference");
+    for (size_t i = 0; i < nValues; i++)
+        if (assign_text(instance, valueReferences[i], values[i]) != OK)
+            return fmi3Error;
+    return fmi3OK;
+}
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -200,9 +226,7 @@ NO_VARIABLES(fmi3GetUInt8, fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3GetInt16, fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt16, fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt32, fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3GetInt64, fmi3Int64 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt64, fmi3UInt64 values[], size_t nValues)
-NO_VARIABLES(fmi3GetString, fmi3String values[], size_t nValues)
 NO_VARIABLES(fmi3GetBinary, size_t valueSizes[], fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3GetClock, fmi3Clock values[])
 NO_VARIABLES(fmi3SetFloat32, const fmi3Float32 values[], size_t nValues)
@@ -211,9 +235,7 @@ NO_VARIABLES(fmi3SetUInt8, const fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3SetInt16, const fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt16, const fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt32, const fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3SetInt64, const fmi3Int64 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt64, const fmi3UInt64 values[], size_t nValues)
-NO_VARIABLES(fmi3SetString, const fmi3String values[], size_t nValues)
 NO_VARIABLES(fmi3SetBinary, const size_t valueSizes[], const fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3SetClock, const fmi3Clock values[])
 NO_VARIABLES(fmi3GetIntervalDecimal, fmi3Float64 intervals[], fmi3IntervalQualifier qualifiers[])
@@ -333,7 +355,7 @@ EXPORT fmi3Status fmi3UpdateDiscreteStates(fmi3Instance instance,
     REQUIRE(instance, EVENT_MODE);
     update(instance, &e);
     *discreteStatesNeedUpdate = e.again;
-    *terminateSimulation = false;
+    *terminateSimulation = e.terminate;
     *nominalsOfContinuousStatesChanged = false;
     *valuesOfContinuousStatesChanged = e.states_changed;
     *nextEventTimeDefined = isfinite(e.next_time);
@@ -449,7 +471,7 @@ EXPORT fmi3Status fmi3DoStep(fmi3Instance instance, fmi3Float64 currentCommunica
     REQUIRE(instance, STEP_MODE);
     status = step(instance, currentCommunicationPoint, communicationStepSize, &pending);
     *eventHandlingNeeded = pending;
-    *terminateSimulation = false;
+    *terminateSimulation = self->state.terminated;
     *earlyReturn = pending && self->state.m.time < end;
     *lastSuccessfulTime = self->state.m.time;
     return (fmi3Status)status;

@@ -46,8 +46,10 @@ void reset(Instance *instance)
 {
     State *s = &instance->state;
     memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < N_VARIABLES; i++)
+    for (size_t i = 0; i < N_NUMBERS; i++)
         s->m.value[i] = DECLARED[i].start;
+    for (int i = 0; i < N_STRINGS; i++)
+        strcpy(s->m.text[i], TEXTS[i]);
     s->mode = INSTANTIATED;
     s->tolerance = COARSEST_TOLERANCE;
     s->stop_time = INFINITY;
@@ -105,22 +107,30 @@ void refresh(Instance *instance)
     instance->state.stale = 0;
 }
 
-static bool known(Instance *instance, unsigned reference, enum Type type)
+static bool known(Instance *instance, unsigned reference, int types)
 {
     char text[96];
-    if (reference < N_VARIABLES && DECLARED[reference].type == type)
+    if (reference < N_VARIABLES && (DECLARED[reference].type & types))
         return true;
     snprintf(text, sizeof text, "no variable of this type has the value reference %u", reference);
     fail(instance, text);
     return false;
 }
 
-const double *readable(Instance *instance, unsigned reference, enum Type type)
+const double *readable(Instance *instance, unsigned reference, int types)
 {
-    if (!known(instance, reference, type))
+    if (!known(instance, reference, types))
         return NULL;
     refresh(instance);
     return &instance->state.m.value[reference];
+}
+
+const char *readable_text(Instance *instance, unsigned reference)
+{
+    if (!known(instance, reference, STRING))
+        return NULL;
+    refresh(instance);
+    return instance->state.m.text[reference - N_NUMBERS];
 }
 
 static bool settable(const State *s, const Declared *declared)
@@ -134,20 +144,40 @@ static bool settable(const State *s, const Declared *declared)
     return false;
 }
 
-enum Status assign(Instance *instance, unsigned reference, enum Type type, double value)
+/* Whether the variable exists, is of one of the types and may be set now; reports why not. */
+static bool open_to_change(Instance *instance, unsigned reference, int types)
+{
+    char text[96];
+    if (!known(instance, reference, types))
+        return false;
+    if (settable(&instance->state, &DECLARED[reference]))
+        return true;
+    snprintf(text, sizeof text, "the variable with value reference %u cannot be set now", reference);
+    fail(instance, text);
+    return false;
+}
+
+enum Status assign(Instance *instance, unsigned reference, int types, double value)
 {
     State *s = &instance->state;
-    char text[96];
-    if (!known(instance, reference, type))
+    if (!open_to_change(instance, reference, types))
         return ERROR;
     if (!isfinite(value))
         return fail(instance, "a value must be finite");
-    if (!settable(s, &DECLARED[reference])) {
-        snprintf(text, sizeof text, "the variable with value reference %u cannot be set now",
-                 reference);
-        return fail(instance, text);
-    }
     s->m.value[reference] = value;
+    s->stale = 1;
+    s->touched = 1;
+    return OK;
+}
+
+enum Status assign_text(Instance *instance, unsigned reference, const char *text)
+{
+    State *s = &instance->state;
+    if (!open_to_change(instance, reference, STRING))
+        return ERROR;
+    if (!text || strlen(text) >= TEXT_SIZE)
+        return fail(instance, "a string must be there and not be too long");
+    strcpy(s->m.text[reference - N_NUMBERS], text);
     s->stale = 1;
     s->touched = 1;
     return OK;
@@ -187,12 +217,13 @@ enum Status update(Instance *instance, Event *e)
 {
     State *s = &instance->state;
     char text[64];
-    *e = (Event){.again = false, .states_changed = false, .next_time = INFINITY};
+    *e = (Event){.next_time = INFINITY};
     refresh(instance);
 #if HAS_EVENTS
     event(&s->m, e);
 #endif
     s->next_event = e->next_time;
+    s->terminated |= e->terminate;
     s->stale = 1;
     s->touched = 0;
     if (instance->logging && e->states_changed) {
@@ -226,6 +257,8 @@ enum Status step(Instance *instance, double from, double size, bool *pending)
         return fail(instance, "a step must be finite and forward");
     if (fabs(from - s->m.time) > slack)
         return fail(instance, "a step must begin where the last one ended");
+    if (s->terminated)
+        return fail(instance, "the model has ended the simulation");
     if (end > s->stop_time + slack)
         return fail(instance, "a step must not go beyond the stop time");
     s->m.time = from;

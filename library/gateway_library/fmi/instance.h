@@ -33,6 +33,7 @@ typedef struct {
     int mode;
     int stale;        /* `equations` must run before a value is read */
     int touched;      /* an input or tunable parameter changed since the last step */
+    int terminated;   /* an event ended the simulation */
 } State;
 
 typedef struct Instance Instance;
@@ -63,9 +64,11 @@ enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, 
                   bool stop_defined, double stop);
 enum Status initialized(Instance *instance);
 
-/* Where the value is, or NULL (reported) for an unknown reference or another type. */
-const double *readable(Instance *instance, unsigned reference, enum Type type);
-enum Status assign(Instance *instance, unsigned reference, enum Type type, double value);
+/* Where the value is, or NULL (reported) for an unknown reference or none of the `types`. */
+const double *readable(Instance *instance, unsigned reference, int types);
+const char *readable_text(Instance *instance, unsigned reference);
+enum Status assign(Instance *instance, unsigned reference, int types, double value);
+enum Status assign_text(Instance *instance, unsigned reference, const char *text);
 void refresh(Instance *instance);
 
 enum Status set_time(Instance *instance, double time);

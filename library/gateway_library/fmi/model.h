@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 
-enum Type { REAL, INTEGER, BOOLEAN };
+enum Type { REAL = 1, INTEGER = 2, BOOLEAN = 4, ENUMERATION = 8, STRING = 16 };
+
+#define TEXT_SIZE 256 /* of a string, its end included */
 
 enum {
     IS_INPUT = 1,
@@ -25,6 +27,7 @@ typedef struct {
 typedef struct {
     bool again;          /* call `event` once more at this time */
     bool states_changed; /* continuous states jumped */
+    bool terminate;      /* the model ends here */
     double next_time;    /* when the next time event is due; INFINITY if none */
 } Event;
 

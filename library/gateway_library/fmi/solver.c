@@ -99,7 +99,7 @@ enum Status advance(Instance *instance, double end, bool *pending)
     if (!(s->step > 0))
         s->step = FIRST_STEP * (end - s->m.time);
     refresh(instance);
-    while (s->m.time < end) {
+    while (s->m.time < end && !s->terminated) {
         bool at_event = false;
         double target = fmin(end, s->next_event);
         if (++steps > STEPS_PER_STEP)
