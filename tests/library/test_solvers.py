@@ -237,6 +237,20 @@ def test_the_stiff_solver_follows_a_relaxation_oscillation(
     assert run["x0"][-1] < -1
 
 
+def test_robertsons_reaction_is_followed_to_its_end(built: Path) -> None:
+    run = simulate_fmu(
+        str(built / "Robertson.fmu"),
+        fmi_type="CoSimulation",
+        stop_time=1e11,
+        output_interval=1e9,
+        timeout=5.0,
+    )
+    # Mazzia, Magherini: Test Set for Initial Value Problem Solvers, problem ROBER
+    assert run["A"][-1] == pytest.approx(0.2083340149701255e-07, rel=1e-4)
+    assert run["B"][-1] == pytest.approx(0.8333360770334713e-13, rel=1e-4)
+    assert run["C"][-1] == pytest.approx(0.9999999791665050, abs=1e-11)
+
+
 def test_an_explicit_solver_on_a_stiff_model_stays_right(solved_by: Built) -> None:
     run = simulate_fmu(
         str(solved_by("explicit", "VanDerPol")),
