@@ -79,7 +79,7 @@ def solved_by(room_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bu
         ours, room = (tmp_path_factory.mktemp(solver) for _ in range(2))
         shutil.copy(models_folder() / "units.toml", ours)
         shutil.copy(room_models / "units.toml", room)
-        for name in ("BouncingBall", "Dahlquist", "VanDerPol"):
+        for name in ("BouncingBall", "Dahlquist", "Stair", "VanDerPol"):
             _copy(models_folder() / name, ours, solver)
         _copy(room_models / "HeatedRoom", room, solver)
         for name, (equations, event) in HOSTILE.items():
@@ -203,6 +203,11 @@ def test_thousands_of_events_come_to_the_same_end_as_in_closed_form(
     assert switches > 5000
     assert abs(run["switches"][-1] - switches) <= 1
     assert run["room.T"][-1] == pytest.approx(temperature, abs=2 * 0.002)
+
+
+def test_a_model_without_states_needs_no_method_but_has_one(solved_by: Built, solver: str) -> None:
+    run = simulate_fmu(str(solved_by(solver, "Stair")), fmi_type="CoSimulation", stop_time=8.5)
+    assert list(run["counter"][[0, -1]]) == [1, 9]
 
 
 @pytest.mark.parametrize("k", [1e3, 1e9, 1e15])
