@@ -44,4 +44,5 @@ SOLUTION = Solution(
         {"mass1.m": 0.2, "sine1.f": 3.0, "sine1.amplitude": 50.0, "spring1.s_rel0": 0.9},
         {"damper1.d": 300.0, "fixed2.s0": 2.0, "mass2.L": 0.0, "spring2.c": 0.0},
     ),
+    within=5e-6,  # at resonance errors grow with the amplitude
 )

@@ -58,6 +58,12 @@ SOLUTION = Solution(
     exact=_control,
     others=(
         {"driveAngle": -0.5, "loadTorque.tau_constant": -4.0, "PI.yMax": 6.0, "spring.d": 0.0},
-        {"kinematicPTP.startTime": 0.0, "PI.k": 30.0, "PI.Ni": 0.9, "inertia2.J": 0.3},
+        {
+            "kinematicPTP.startTime": 0.0,
+            "PI.k": 30.0,
+            "PI.Ni": 0.9,
+            "inertia2.J": 1.0,
+            "spring.d": 20.0,
+        },
     ),
 )
