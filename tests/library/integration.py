@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,31 +19,38 @@ Switched = Callable[[float, Numbers, Sides], Sequence[float] | Numbers]
 _MOST_TURNS = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Slopes that depend on the signs of so many boundaries.
+
+    Both are called with the time, the states and, for each boundary, whether it was last found not
+    to be negative.
+    """
+
+    slope: Switched
+    boundaries: Switched
+    count: int
+
+
 def explicit(slope: Slope, start: Sequence[float], time: Numbers) -> Numbers:
     """The states, shape (states, n), by DOP853; `start` belongs to `time[0]`."""
     return _solved(slope, start, time, method="DOP853", rtol=1e-13, atol=1e-13)
 
 
 def switching(
-    slope: Switched,
-    start: Sequence[float],
-    time: Numbers,
-    boundaries: Switched,
-    beyond: Sides,
-    method: str = "DOP853",
+    system: Hybrid, start: Sequence[float], time: Numbers, method: str = "DOP853"
 ) -> Numbers:
-    """The states, shape (states, n), where slopes depend on the signs of `boundaries`.
+    """The states, shape (states, n), where slopes depend on the signs of boundaries.
 
-    Both are called with the time, the states and, for each boundary, whether it was last found not
-    to be negative: `beyond` is a guess for the start. Each change of a sign is located, and the
-    integration begins anew from there.
+    Each change of a sign is located, and the integration begins anew from there.
     """
+    boundaries = system.boundaries
     state, begin, end = np.asarray(start, dtype=float), float(time[0]), float(time[-1])
-    beyond = _initial(boundaries, begin, state, beyond)
+    beyond = _initial(boundaries, begin, state, (False,) * system.count)
     found = np.empty((len(state), len(time)))
     for _ in range(_MOST_TURNS):
         run = solve_ivp(
-            slope,
+            system.slope,
             (begin, end),
             state,
             method,

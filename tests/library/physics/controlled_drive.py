@@ -1,15 +1,23 @@
-"""Modelica's SimpleControlledDrive.Continuous, integrated by scipy from one corner of its ramp to the next."""
+"""Modelica's SimpleControlledDrive.Continuous, integrated from corner to corner of its ramp."""
 
 from __future__ import annotations
 
 import numpy as np
-from library.integration import switching
+from library.integration import Hybrid, switching
 from library.solutions import Numbers, Solution, Values
+from numpy.typing import NDArray
 
 DEFAULTS: Values = {
-    **{"load.phi": 0.0, "load.w": 0.0, "load.J": 10.0, "PI.k": 110.0, "PI.T": 0.1},
-    **{"PI.y_start": 0.0, "ramp.height": 1.0, "ramp.duration": 2.0},
-    **{"ramp.startTime": 0.0, "ramp.offset": 0.0},
+    "load.phi": 0.0,
+    "load.w": 0.0,
+    "load.J": 10.0,
+    "PI.k": 110.0,
+    "PI.T": 0.1,
+    "PI.y_start": 0.0,
+    "ramp.height": 1.0,
+    "ramp.duration": 2.0,
+    "ramp.startTime": 0.0,
+    "ramp.offset": 0.0,
 }
 
 
@@ -17,7 +25,7 @@ def _corners(p: Values) -> Numbers:
     return p["ramp.startTime"] + np.array([0.0, p["ramp.duration"]])
 
 
-def _asked(t: Numbers, passed: Numbers, p: Values) -> Numbers:
+def _asked(t: Numbers, passed: NDArray[np.intp], p: Values) -> Numbers:
     """The ramp, of which `passed` corners lie behind."""
     rising = (t - p["ramp.startTime"]) / (p["ramp.duration"] or 1.0)
     share = np.choose(passed, [np.zeros_like(t), rising, np.ones_like(t)])
@@ -33,7 +41,7 @@ def _control(time: Numbers, p: Values) -> dict[str, Numbers]:
 
     asked = _asked(time, np.searchsorted(corners, time, side="right"), p)
     start = [p["load.phi"], p["load.w"], p["PI.y_start"] / p["PI.k"] - (asked[0] - p["load.w"])]
-    phi, w, x = switching(slope, start, time, lambda t, *_: t - corners, (False, False))
+    phi, w, x = switching(Hybrid(slope, lambda t, *_: t - corners, 2), start, time)
     return {"load.phi": phi, "load.w": w, "PI.x": x, "PI.y": p["PI.k"] * (x + asked - w)}
 
 

@@ -14,15 +14,19 @@ DEFAULTS: Values = {
         for name, value in {"m": 1.0, "L": 1.0, "s": 3.0, "v": 10.0}.items()
     },
     **{f"fixed{i}.s0": 4.5 for i in (1, 2, 3)},
-    **{"damper1.d": 25.0, "damper2.d": 25.0, "spring2.c": 1.0, "spring2.s_rel0": 1.0},
-    **{"springDamper3.d": 25.0, "springDamper3.c": 1.0, "springDamper3.s_rel0": 1.0},
+    "damper1.d": 25.0,
+    "damper2.d": 25.0,
+    "spring2.c": 1.0,
+    "spring2.s_rel0": 1.0,
+    "springDamper3.d": 25.0,
+    "springDamper3.c": 1.0,
+    "springDamper3.s_rel0": 1.0,
 }
 
 
-def _braked(
-    time: Numbers, p: Values, i: int, d: float, c: float, rest: float
-) -> tuple[Numbers, Numbers]:
+def _braked(time: Numbers, p: Values, i: int, law: tuple[float, ...]) -> tuple[Numbers, Numbers]:
     """Length of the elements and its rate, from the roots of m r^2 + d r + c = 0."""
+    d, c, rest = law
     mass = p[f"mass{i}.m"]
     length = p[f"fixed{i}.s0"] - p[f"mass{i}.s"] - p[f"mass{i}.L"] / 2
     rate = -p[f"mass{i}.v"]
@@ -36,13 +40,14 @@ def _braked(
 
 
 def _lengths(time: Numbers, p: Values) -> dict[str, Numbers]:
+    laws = {
+        "damper1": (p["damper1.d"], 0.0, 0.0),
+        "damper2": (p["damper2.d"], p["spring2.c"], p["spring2.s_rel0"]),
+        "springDamper3": tuple(p[f"springDamper3.{q}"] for q in ("d", "c", "s_rel0")),
+    }
     found = {}
-    for i, name, d, c, rest in (
-        (1, "damper1", p["damper1.d"], 0.0, 0.0),
-        (2, "damper2", p["damper2.d"], p["spring2.c"], p["spring2.s_rel0"]),
-        (3, "springDamper3", *(p[f"springDamper3.{q}"] for q in ("d", "c", "s_rel0"))),
-    ):
-        found[f"{name}.s_rel"], found[f"{name}.v_rel"] = _braked(time, p, i, d, c, rest)
+    for i, (name, law) in enumerate(laws.items(), start=1):
+        found[f"{name}.s_rel"], found[f"{name}.v_rel"] = _braked(time, p, i, law)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Modelica's DoublePendulum from Newton's and Euler's equations with the force in the lower joint."""
+"""Modelica's DoublePendulum by Newton and Euler, with the force in the lower joint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ DEFAULTS: Values = {
         for i in (1, 2)
         for q, v in {"length": 0.5, "width": 0.06, "height": 0.06, "density": 7700.0}.items()
     },
-    **{"world.g": 9.80665, "damper.d": 0.1},
+    "world.g": 9.80665,
+    "damper.d": 0.1,
 }
 
 

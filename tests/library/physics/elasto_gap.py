@@ -1,13 +1,19 @@
-"""Modelica's ElastoGap, integrated by scipy from one change of a contact's force law to the next."""
+"""Modelica's ElastoGap, integrated from one change of a contact's force law to the next."""
 
 from __future__ import annotations
 
-from library.integration import Sides, explicit, switching
+from library.integration import Hybrid, Sides, explicit, switching
 from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
-    **{"mass1.m": 1.0, "mass1.s": 2.0, "mass1.v": 0.0, "rod1.L": 2.0},
-    **{"mass2.m": 1.0, "mass2.s": 2.0, "mass2.v": 0.0, "rod2.L": 2.0},
+    "mass1.m": 1.0,
+    "mass1.s": 2.0,
+    "mass1.v": 0.0,
+    "rod1.L": 2.0,
+    "mass2.m": 1.0,
+    "mass2.s": 2.0,
+    "mass2.v": 0.0,
+    "rod2.L": 2.0,
     **{
         f"springDamper{i}.{q}": v
         for i in (1, 2)
@@ -55,7 +61,7 @@ def _motion(time: Numbers, p: Values) -> dict[str, Numbers]:
 
     s1, v1 = explicit(linear, [p["mass1.s"], p["mass1.v"]], time)
     start = [p["mass2.s"], p["mass2.v"]]
-    s2, v2 = switching(lifting_off, start, time, boundaries, (False,) * 6)
+    s2, v2 = switching(Hybrid(lifting_off, boundaries, 6), start, time)
     return {
         "springDamper1.v_rel": v1,
         "springDamper2.s_rel": p["rod2.L"] - s1,

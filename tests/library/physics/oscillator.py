@@ -8,11 +8,25 @@ from library.integration import explicit
 from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
-    **{"mass1.m": 1.0, "mass1.L": 1.0, "mass1.s": -0.5, "mass1.v": 0.0},
-    **{"mass2.m": 1.0, "mass2.L": 1.0, "mass2.s": -0.5, "mass2.v": 0.0},
-    **{"spring1.c": 1e4, "spring1.s_rel0": 1.0, "spring2.c": 1e4, "spring2.s_rel0": 1.0},
-    **{"damper1.d": 10.0, "fixed1.s0": 1.0, "fixed2.s0": 1.0},
-    **{"sine1.amplitude": 1.0, "sine1.f": 15.9155, "sine2.amplitude": 1.0, "sine2.f": 15.9155},
+    "mass1.m": 1.0,
+    "mass1.L": 1.0,
+    "mass1.s": -0.5,
+    "mass1.v": 0.0,
+    "mass2.m": 1.0,
+    "mass2.L": 1.0,
+    "mass2.s": -0.5,
+    "mass2.v": 0.0,
+    "spring1.c": 1e4,
+    "spring1.s_rel0": 1.0,
+    "spring2.c": 1e4,
+    "spring2.s_rel0": 1.0,
+    "damper1.d": 10.0,
+    "fixed1.s0": 1.0,
+    "fixed2.s0": 1.0,
+    "sine1.amplitude": 1.0,
+    "sine1.f": 15.9155,
+    "sine2.amplitude": 1.0,
+    "sine2.f": 15.9155,
 }
 
 

@@ -8,8 +8,13 @@ from library.integration import explicit
 from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
-    **{"rev.phi": 0.0, "rev.w": 0.0, "world.g": 9.80665, "damper.d": 0.1},
-    **{"body.m": 1.0, "body.r_CM[1]": 0.5, "body.I_33": 0.001},
+    "rev.phi": 0.0,
+    "rev.w": 0.0,
+    "world.g": 9.80665,
+    "damper.d": 0.1,
+    "body.m": 1.0,
+    "body.r_CM[1]": 0.5,
+    "body.I_33": 0.001,
 }
 
 

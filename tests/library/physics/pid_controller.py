@@ -5,15 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from library.integration import Sides, switching
+from library.integration import Hybrid, Sides, switching
 from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
-    **{"driveAngle": math.pi / 2, "kinematicPTP.startTime": 0.5},
-    **{"kinematicPTP.qd_max[1]": 1.0, "kinematicPTP.qdd_max[1]": 1.0},
-    **{"PI.k": 100.0, "PI.Ti": 0.1, "PI.Ni": 0.1, "PI.yMax": 12.0},
-    **{"inertia1.J": 1.0, "inertia2.J": 2.0, "spring.c": 1e4, "spring.d": 100.0},
-    **{"loadTorque.tau_constant": 10.0, "inertia1.phi": 0.0},
+    "driveAngle": math.pi / 2,
+    "kinematicPTP.startTime": 0.5,
+    "kinematicPTP.qd_max[1]": 1.0,
+    "kinematicPTP.qdd_max[1]": 1.0,
+    "PI.k": 100.0,
+    "PI.Ti": 0.1,
+    "PI.Ni": 0.1,
+    "PI.yMax": 12.0,
+    "inertia1.J": 1.0,
+    "inertia2.J": 2.0,
+    "spring.c": 1e4,
+    "spring.d": 100.0,
+    "loadTorque.tau_constant": 10.0,
+    "inertia1.phi": 0.0,
 }
 
 
@@ -47,7 +56,7 @@ def _control(time: Numbers, p: Values) -> dict[str, Numbers]:
         return [asked, (speed - w1 + windup) / p["PI.Ti"], w1, a1, w_rel, a2 - a1]
 
     start = [0.0, -load / p["PI.k"], p["inertia1.phi"], 0.0, load / p["spring.c"], 0.0]
-    x = switching(slope, start, time, boundaries, (False,) * 6)
+    x = switching(Hybrid(slope, boundaries, 6), start, time)
     names = ("integrator.y", "PI.I.y", "inertia1.phi", "inertia1.w", "spring.phi_rel")
     return dict(zip((*names, "spring.w_rel"), x, strict=True))
 

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import math
 
-from library.integration import Sides, switching
+from library.integration import Hybrid, Sides, switching
 from library.physics.elasto_gap import gap_boundaries, push
 from library.solutions import Numbers, Solution, Values
 
 GAPS = ("outerContactA", "outerContactB", "innerContactA", "innerContactB")
 DEFAULTS: Values = {
-    **{"spool.m": 0.15, "spool.L": 0.19, "spool.s": 0.01475, "spool.v": 0.0},
-    **{"springPlateA.m": 0.01, "springPlateA.L": 0.002, "springPlateA.s": -0.093},
-    **{"springPlateB.m": 0.01, "springPlateB.L": 0.002, "springPlateB.s": -0.06925},
-    **{"springPlateA.v": 0.0, "springPlateB.v": 0.0, "spring.c": 20e3, "spring.s_rel0": 0.025},
+    "spool.m": 0.15,
+    "spool.L": 0.19,
+    "spool.s": 0.01475,
+    "spool.v": 0.0,
+    "springPlateA.m": 0.01,
+    "springPlateA.L": 0.002,
+    "springPlateA.s": -0.093,
+    "springPlateB.m": 0.01,
+    "springPlateB.L": 0.002,
+    "springPlateB.s": -0.06925,
+    "springPlateA.v": 0.0,
+    "springPlateB.v": 0.0,
+    "spring.c": 20e3,
+    "spring.s_rel0": 0.025,
     **{f"{gap}.{q}": v for gap in GAPS for q, v in {"c": 1e6, "d": 250.0}.items()},
-    **{"outerContactA.s_rel0": 1.5e-3, "outerContactB.s_rel0": 1.5e-3},
-    **{"innerContactA.s_rel0": 1e-3, "innerContactB.s_rel0": 1e-3, "friction.d": 2500.0},
-    **{"sineForce.amplitude": 150.0, "sineForce.f": 0.01, "fixedLe.s0": -0.0955},
-    **{"housing.L": 0.0305, "rod1.L": 0.007, "rod2.L": 0.007, "rod3.L": 5.75e-3, "rod4.L": 5.75e-3},
+    "outerContactA.s_rel0": 1.5e-3,
+    "outerContactB.s_rel0": 1.5e-3,
+    "innerContactA.s_rel0": 1e-3,
+    "innerContactB.s_rel0": 1e-3,
+    "friction.d": 2500.0,
+    "sineForce.amplitude": 150.0,
+    "sineForce.f": 0.01,
+    "fixedLe.s0": -0.0955,
+    "housing.L": 0.0305,
+    "rod1.L": 0.007,
+    "rod2.L": 0.007,
+    "rod3.L": 5.75e-3,
+    "rod4.L": 5.75e-3,
 }
 
 
@@ -57,7 +76,7 @@ def _motion(time: Numbers, p: Values) -> dict[str, Numbers]:
         return [*x[3:], *(force / mass for force, mass in zip(forces, masses, strict=True))]
 
     start = [p[f"{part}.{q}"] for q in "sv" for part in ("spool", "springPlateA", "springPlateB")]
-    x = switching(slope, start, time, boundaries, (False,) * 12, "LSODA")
+    x = switching(Hybrid(slope, boundaries, 12), start, time, "LSODA")
     gaps = dict(zip(GAPS, _gaps(p, x), strict=True))
     return {
         "friction.v_rel": x[3],

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from library.integration import Sides, switching
+from library.integration import Hybrid, Sides, switching
 from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
-    **{"vMax": 2.0, "limit_a.Rising": 20.0, "limit_v.Td": 1e-4, "limit_a.Td": 1e-4},
-    **{"positionStep.startTime": 0.1, "positionStep.height": 1.0, "positionStep.offset": 0.0},
+    "vMax": 2.0,
+    "limit_a.Rising": 20.0,
+    "limit_v.Td": 1e-4,
+    "limit_a.Td": 1e-4,
+    "positionStep.startTime": 0.1,
+    "positionStep.height": 1.0,
+    "positionStep.offset": 0.0,
     "limit_a.y": 0.0,
 }
 
@@ -32,7 +37,7 @@ def _smoothing(time: Numbers, p: Values) -> dict[str, Numbers]:
         return [v, a_max if beyond[3] else a if beyond[4] else -a_max, x[1]]
 
     start = [levels[0], p["limit_a.y"], levels[0]]
-    position, velocity, smoothed = switching(slope, start, time, boundaries, (False,) * 5)
+    position, velocity, smoothed = switching(Hybrid(slope, boundaries, 5), start, time)
     return {"limit_v.y": position, "limit_a.y": velocity, "positionSmoothed.y": smoothed}
 
 

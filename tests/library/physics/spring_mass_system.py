@@ -1,7 +1,7 @@
 """Modelica's SpringMassSystem in closed form: harmonic oscillations about the equilibrium.
 
-The second spring has the length |s|: where its body passes the support, another oscillation follows,
-about the equilibrium of that side.
+The second spring has the length |s|: where its body passes the support, another oscillation
+follows, about the equilibrium of that side.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from library.solutions import Numbers, Solution, Values
 
 DEFAULTS: Values = {
     **{f"p{i}.{q}": v for i in (1, 2) for q, v in {"s": 0.1, "v": 0.0}.items()},
-    **{"body1.m": 1.0, "spring1.c": 30.0, "spring1.s_rel0": 0.1},
-    **{"body2.m": 1.0, "spring2.c": 30.0, "spring2.s_unstretched": 0.1},
+    "body1.m": 1.0,
+    "spring1.c": 30.0,
+    "spring1.s_rel0": 0.1,
+    "body2.m": 1.0,
+    "spring2.c": 30.0,
+    "spring2.s_unstretched": 0.1,
     "world.g": 9.80665,
 }
 
