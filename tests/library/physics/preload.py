@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from library.integration import Hybrid, Sides, switching
 from library.physics.elasto_gap import gap_boundaries, push
 from library.solutions import Numbers, Solution, Values
@@ -77,7 +78,7 @@ def _motion(time: Numbers, p: Values) -> dict[str, Numbers]:
 
     start = [p[f"{part}.{q}"] for q in "sv" for part in ("spool", "springPlateA", "springPlateB")]
     x = switching(Hybrid(slope, boundaries, 12), start, time, "LSODA")
-    gaps = dict(zip(GAPS, _gaps(p, x), strict=True))
+    gaps = {name: np.array(gap) for name, gap in zip(GAPS, _gaps(p, x), strict=True)}
     return {
         "friction.v_rel": x[3],
         "innerContactA.s_rel": gaps["innerContactA"][0],
