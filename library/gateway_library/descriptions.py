@@ -62,6 +62,7 @@ def header(model: ModelSource, source_sha256: str) -> str:
 #define N_STATES {len(model.states)}
 #define N_INDICATORS {len(model.indicators)}
 #define HAS_EVENTS {int(model.has_events)}
+#define HAS_INITIAL {int(model.has_initial)}
 
 typedef struct {{
     union {{
@@ -275,8 +276,8 @@ def _outputs(model: ModelSource) -> tuple[DeclaredVariable, ...]:
 
 
 def _initial_unknowns(model: ModelSource) -> tuple[DeclaredVariable, ...]:
-    """Calculated outputs and derivatives (FMI 2.0.4, section 2.2.8), by value reference."""
-    candidates = {v.reference: v for v in (*_outputs(model), *model.derivatives)}
+    """Calculated outputs, states and derivatives (FMI 2.0.4, section 2.2.8), by value reference."""
+    candidates = {v.reference: v for v in (*_outputs(model), *model.states, *model.derivatives)}
     return tuple(v for _, v in sorted(candidates.items()) if v.initial == "calculated")
 
 

@@ -133,6 +133,11 @@ class ModelSource:
         )
         return discrete or bool(self.indicators)
 
+    @property
+    def has_initial(self) -> bool:
+        """Whether the physics have an `initial` function: for states without a start value."""
+        return any(state.start is None for state in self.states)
+
     def files(self, version: FmiVersion) -> tuple[Path, ...]:
         """All that goes into one FMU: C files, headers and the card, sorted by name."""
         methods = set(_METHODS.values()) - {_METHODS[self.solver]}
@@ -291,7 +296,7 @@ def _problems_of_variables(model: ModelSource) -> Iterator[str]:
     if len(set(fields)) < len(fields):
         yield "two variables have the same name in C"
     for variable in model.variables:
-        needs_start = variable.causality in {"parameter", "input"} or variable.derivative
+        needs_start = variable.causality in {"parameter", "input"}
         if needs_start and variable.start is None:
             yield f"{variable.name!r} needs a start value"
         if variable.derivative and variable.derivative not in names:

@@ -35,7 +35,8 @@ class Solution:
 
     `exact` gives the signals at the given times, shape (n,) [s], for complete `values`: `defaults`,
     written down apart from the card, or with one of `others` over them. `jumps` are the instants
-    [s] where a signal jumps. `stop` [s] is where to end, if not with the default experiment.
+    [s] where a signal jumps. `stop` [s] is where to end and `step` [s] how finely to look, if not
+    as the default experiment does.
     `within` bounds the error, relative to each signal's range, of Model Exchange at a tolerance of
     1e-10 and of other values than the defaults; of the defaults, Co-Simulation has the card's.
     """
@@ -47,6 +48,7 @@ class Solution:
     jumps: Callable[[Values], Numbers] = no_jumps
     inputs: tuple[InputSignal, ...] = ()
     stop: float | None = None
+    step: float | None = None
     within: float = 1e-6
 
 
@@ -95,6 +97,7 @@ def _request(
     return SimulationRequest(
         fmu_id=model.id,
         stop_time=solution.stop,
+        step=solution.step,
         start_values=dict(values),
         input_signals=list(solution.inputs),
         outputs=columns,

@@ -93,6 +93,7 @@ enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, 
 
 enum Status initialized(Instance *instance)
 {
+    refresh(instance);
     instance->state.mode = EVENT_MODE;
     if (!instance->co_simulation || instance->uses_event_mode)
         return OK;
@@ -102,9 +103,15 @@ enum Status initialized(Instance *instance)
 
 void refresh(Instance *instance)
 {
-    if (instance->state.stale)
-        equations(&instance->state.m);
-    instance->state.stale = 0;
+    State *s = &instance->state;
+    if (!s->stale)
+        return;
+#if HAS_INITIAL
+    if (s->mode & (INSTANTIATED | INITIALIZATION))
+        initial(&s->m);
+#endif
+    equations(&s->m);
+    s->stale = 0;
 }
 
 static bool known(Instance *instance, unsigned reference, int types)

@@ -1,4 +1,4 @@
-/* What a model is to the wrapper: variables (made from model.toml) and one or two functions. */
+/* What a model is to the wrapper: variables (made from model.toml) and one to three functions. */
 #ifndef GATEWAY_MODEL_H
 #define GATEWAY_MODEL_H
 
@@ -34,6 +34,12 @@ typedef struct {
 /* Compute derivatives, outputs and event indicators from time, states, inputs and parameters.
    Discrete variables are constant here, so that what a solver sees is smooth. */
 void equations(Variables *m);
+
+#if HAS_INITIAL
+/* Compute the states that have no start value from the parameters and the other states: in steady
+   state, say. Called before `equations` until the initialization is over. */
+void initial(Variables *m);
+#endif
 
 #if HAS_EVENTS
 /* Bring discrete variables in line with time, states and inputs; called once at the start, at each
