@@ -146,7 +146,7 @@ def _with_model(request: SimulateRequest, model: str) -> SimulateRequest:
 
 def _there(request: SimulateRequest, options: argparse.Namespace) -> int:
     """Simulate, or ask the price, at a gateway."""
-    with _gateway() as client:
+    with open_gateway() as client:
         asked = _uploaded(client, request)
         if options.quote:
             _print_requirement(client.payment_requirement(asked), as_json=options.json)
@@ -172,7 +172,7 @@ def _locally(request: SimulateRequest, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _gateway() -> Iterator[FMUGatewayClient]:
+def open_gateway() -> Iterator[FMUGatewayClient]:
     """A client of the gateway that answers, or of one that lives as long as this run."""
     with FMUGatewayClient("auto") as client:
         if _is_found(client):

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Pressure in a diesel common rail, in closed form: `python scripts/simulate_fuel_rail.py`.
 
-The rail is one volume V of compressible fuel (bulk modulus K, taken as constant):
+The rail is one volume V of fuel that stiffens with pressure (bulk modulus K = K0 + k p):
 
-    dp/dt = K / V * (q_pump - q_injector - q_leak),    q_leak = G * p
+    dp/dt = K(p) / V * (q_pump - q_injector - q_leak),    q_leak = G * p
 
 Pump strokes and injections are rectangular pulses of constant flow, once each per firing. Between
-two switchings the flows are constant and the pressure tends exponentially to (q_pump - q_injector)
-/ G with the time constant V / (K G), so each piece is exact and no integrator is needed. The pump
-delivers what the injections and the leakage at the target pressure take. Writes
-fuel_rail_pressure.csv and .png.
+two switchings the flows are constant and the equation is separable: with r = q_pump - q_injector -
+G p and K at the beginning of such a piece,
+
+    p(t) = p + r K f / (V - k r f),    f = (1 - exp(-c t)) / c,    c = (G K + k r) / V
+
+so each piece is exact and no integrator is needed. The pump delivers what the injections and the
+leakage at the target pressure take. Writes fuel_rail_pressure.csv and .png. The library's model
+msl:CommonRail has the same rail with orifices as injectors, a controller and a limiting valve.
 """
 
 from __future__ import annotations
@@ -19,12 +23,14 @@ import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import exprel  # type: ignore[import-untyped]
 
 Samples = NDArray[np.float64]
+Number = TypeVar("Number", np.float64, Samples)
 
 BAR: Final = 1e5  # Pa
 MM3: Final = 1e-9  # m3
@@ -36,7 +42,8 @@ class FuelRail:
     """A rail, its pump and its injectors, in SI units. Four strokes: a firing each half turn."""
 
     volume: float = 20e-6  # m3, rail and lines
-    bulk_modulus: float = 1.8e9  # Pa, diesel at about 1000 bar and 40 degC
+    bulk_modulus: float = 1.2e9  # Pa, of diesel at no pressure
+    stiffening: float = 12.0  # growth of the bulk modulus with pressure: 2.4e9 Pa at 1000 bar
     leakage: float = 5e-15  # m3/(s Pa), laminar: 0.5 cm3/s at 1000 bar
     start_pressure: float = 1000 * BAR  # Pa
     target_pressure: float = 1000 * BAR  # Pa, at which the pump's metering balances the leakage
@@ -51,11 +58,6 @@ class FuelRail:
     def period(self) -> float:
         """Time from one firing to the next [s]."""
         return 1 / (self.speed * self.firings_per_turn)
-
-    @property
-    def time_constant(self) -> float:
-        """With which the pressure forgets its past through the leakage [s]."""
-        return self.volume / (self.bulk_modulus * self.leakage)
 
     @property
     def delivered_volume(self) -> float:
@@ -83,20 +85,24 @@ class FuelRail:
     def pressure(self, time: Samples) -> Samples:
         """Rail pressure [Pa] at times >= 0 [s], shape (n,), exact on each piece."""
         knots = self.switchings(max(float(time.max()), self.period))
-        settled = self._settled((knots[:-1] + knots[1:]) / 2)
-        at_knots = np.empty_like(knots)
-        at_knots[0] = self.start_pressure
-        decay = np.exp(-np.diff(knots) / self.time_constant)
-        for i, (goal, kept) in enumerate(zip(settled, decay, strict=True)):
-            at_knots[i + 1] = goal + (at_knots[i] - goal) * kept
-        piece = np.clip(np.searchsorted(knots, time, side="right") - 1, 0, len(settled) - 1)
-        kept = np.exp(-(time - knots[piece]) / self.time_constant)
-        result: Samples = settled[piece] + (at_knots[piece] - settled[piece]) * kept
-        return result
+        middles = (knots[:-1] + knots[1:]) / 2
+        flow = self.pump_flow(middles) - self.injector_flow(middles)
+        at_knots = [np.float64(self.start_pressure)]
+        for constant, lasts in zip(flow, np.diff(knots), strict=True):
+            at_knots.append(self._after(at_knots[-1], constant, lasts))
+        piece = np.clip(np.searchsorted(knots, time, side="right") - 1, 0, len(flow) - 1)
+        return self._after(np.array(at_knots)[piece], flow[piece], time - knots[piece])
 
-    def _settled(self, time: Samples) -> Samples:
-        """Where the pressure tends to while the flows of these times last [Pa]."""
-        return (self.pump_flow(time) - self.injector_flow(time)) / self.leakage
+    def _after(self, pressure: Number, flow: Number, lasts: Number) -> Number:
+        """Pressure [Pa] after some time [s] of a constant flow into the rail [m3/s]."""
+        modulus = self.bulk_modulus + self.stiffening * pressure
+        net = flow - self.leakage * pressure
+        rate = (self.leakage * modulus + self.stiffening * net) / self.volume
+        effective = lasts * exprel(-rate * lasts)
+        result: Number = pressure + net * modulus * effective / (
+            self.volume - self.stiffening * net * effective
+        )
+        return result
 
     def _during(self, time: Samples, start: float, duration: float) -> NDArray[np.bool_]:
         """Whether a pulse that begins `start` after each firing is on."""
@@ -125,13 +131,15 @@ def write_plot(path: Path, rail: FuelRail, time: Samples) -> None:
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(time * 1e3, rail.pressure(time) / BAR, color="tab:red")
-    above.set(title="Common rail", ylabel="pressure [bar]")
+    above.set_title(f"Common rail at {rail.speed * 60:.0f} rev/min, in closed form")
+    above.set(ylabel="pressure [bar]")
     below.plot(time * 1e3, rail.pump_flow(time) * 1e6, label="pump")
     below.plot(time * 1e3, rail.injector_flow(time) * 1e6, label="injectors")
     below.set(xlabel="time [ms]", ylabel="flow [cm³/s]")
-    below.legend()
+    below.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False)
     for axes in (above, below):
         axes.grid(visible=True, alpha=0.3)
+        axes.margins(x=0)
     figure.savefig(path, dpi=120)
 
 

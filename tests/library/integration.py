@@ -48,11 +48,15 @@ def explicit_pieces(
     for begin, end in itertools.pairwise([time[0], *ends, time[-1]]):
         inside = (time >= begin) & (time <= end)
         grid = np.unique([begin, *time[inside], end])
-        before = math.nextafter(end, begin)  # the slope of this side of the corner
-        found = explicit(lambda t, x, last=before: slope(min(t, last), x), start, grid)
+        found = explicit(_until(slope, math.nextafter(end, begin)), start, grid)
         states[:, inside] = found[:, np.searchsorted(grid, time[inside])]
         start = found[:, -1].tolist()
     return states
+
+
+def _until(slope: Slope, last: float) -> Slope:
+    """The slope on this side of the corner, also where the solver looks at its other side."""
+    return lambda t, x: slope(min(t, last), x)
 
 
 def switching(

@@ -68,7 +68,7 @@ class _Train:
             else:
                 matrix[4 + k, 4 + k] = 1
                 right[4 + k] = 0 if modes[k] == OPEN else modes[k] * friction[k]
-        found = np.linalg.solve(matrix, right)
+        found: Numbers = np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
         return found[:4], found[4:]
 
     def slope(self, t: float, x: Numbers, modes: Modes) -> Numbers:

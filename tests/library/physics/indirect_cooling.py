@@ -36,7 +36,7 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
             received[warm] -= heat
             received[cold] += heat
         received[OUTER] -= outer * (T[OUTER] - p["TAmb"])
-        return received / capacity
+        return np.asarray(received / capacity)
 
     T = explicit(slope, [p[name] for name in NAMES], time)
     return {

@@ -17,6 +17,7 @@ def _network(p: Values) -> tuple[Numbers, Numbers, Numbers]:
         G = p[f"thermalConductance{n}.k"]
         coupling[np.ix_([body, branch], [body, branch])] += [[-G, G], [G, -G]]
         source[body] = p[f"heatFlow{n}.k"]
+    arriving: dict[int, tuple[float, dict[int, float]]]
     if p["volumeFlow.k"] >= 0:
         arriving = {BRANCH1: (stream / 2, {}), BRANCH2: (stream / 2, {})}
         arriving[COMMON] = (stream, {BRANCH1: 0.5, BRANCH2: 0.5})

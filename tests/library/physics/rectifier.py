@@ -20,7 +20,8 @@ def _legs(coils: Numbers, positive: float, negative: float, p: Values) -> Number
     """The voltages at which each coil's current goes through its two diodes."""
     knees = sorted((negative - p["Vknee"], positive + p["Vknee"]))
     corners = np.array([knees[0] - FAR, *knees, knees[1] + FAR])
-    return np.interp(coils, _diode(corners - positive, p) - _diode(negative - corners, p), corners)
+    currents = _diode(corners - positive, p) - _diode(negative - corners, p)
+    return np.asarray(np.interp(coils, currents, corners))
 
 
 def _rectifying(time: Numbers, p: Values) -> dict[str, Numbers]:
