@@ -23,7 +23,7 @@ from gateway_tools.get_result import MEDIA_TYPES
 from gateway_tools.registry import INSTRUCTIONS, TOOLS, tool_named
 from gateway_tools.tool import File, Tool
 
-_RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg)")
+_RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg|py)")
 _PAYMENT: Final = "x402/payment"
 _RECEIPT: Final = "x402/payment-response"
 _TEMPLATE: Final = result_uri("{result_id}", "{format}")
@@ -126,10 +126,12 @@ def _told(body: dict[str, Any], *, is_error: bool) -> types.CallToolResult:
 
 
 def _block(file: File) -> types.ContentBlock:
-    """A picture is shown; any other file would flood the model, so it is linked."""
+    """A picture is shown; any other file would flood the model, so it is linked if it is kept."""
     if file.media_type == MEDIA_TYPES["png"]:
         return types.ImageContent(data=_base64(file.data), mime_type=file.media_type)
     result_id, _, form = file.name.partition(".")
+    if not _RESULT.fullmatch(result_uri(result_id, form)):
+        return types.EmbeddedResource(resource=_contents(f"file:///{file.name}", file))
     return types.ResourceLink(
         name=file.name,
         uri=result_uri(result_id, form),
@@ -141,9 +143,9 @@ def _block(file: File) -> types.ContentBlock:
 def _template() -> types.ResourceTemplate:
     return types.ResourceTemplate(
         name="result",
-        title="A result's whole trajectory",
+        title="A result's whole trajectory, or a study's table",
         uri_template=_TEMPLATE,
-        description="format: csv, parquet, png or svg; the names in it are untrusted",
+        description="format: csv, parquet, png, svg or py; the names in it are untrusted",
     )
 
 

@@ -111,7 +111,7 @@ def _library_routes(router: APIRouter, rest: Rest) -> None:
 def _money_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/quotes", **body_docs("quote"))
     async def quote(request: Request) -> Response:
-        """Price a run; takes what POST /simulate takes."""
+        """Price a run or a study; takes what POST /simulate or POST /studies takes."""
         arguments = await read_body(request)
         return answered(await rest.tool(request, "quote", arguments))
 
@@ -144,28 +144,24 @@ def _run_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/simulate", **body_docs("simulate"))
     async def simulate(request: Request) -> Response:
         """Run a model. With `Accept: text/event-stream` progress events come before the answer."""
-        arguments = await read_body(request)
-        if "text/event-stream" in request.headers.get("accept", ""):
-            from gateway_server.events import streamed  # noqa: PLC0415  few ask for it
+        return await _run(request, rest, "simulate")
 
-            work = rest.tool(request, "simulate", arguments)
-            return streamed(work, rest.gateway, request.state.proof)
-        answer = answered(await rest.tool(request, "simulate", arguments))
-        answer.headers.update(receipt_headers(request.state.proof))
-        return answer
+    @router.post("/studies", **body_docs("run_study"))
+    async def study(request: Request) -> Response:
+        """Run a model many times. Streams as POST /simulate does."""
+        return await _run(request, rest, "run_study")
 
     @router.get("/results/{result_id}", **query_docs("get_result"))
     async def result(request: Request, result_id: str) -> Response:
         """A result, or a slice of it, in the format of `?format=` or the Accept header."""
         arguments = {**_slice(request), "result_id": result_id}
-        answer = await rest.answer(request, "get_result", arguments)
-        if answer.file is None:
-            return answered(answer.output)
-        return Response(
-            answer.file.data,
-            media_type=answer.file.media_type,
-            headers={"Content-Disposition": f'inline; filename="{answer.file.name}"'},
-        )
+        return _whole(await rest.answer(request, "get_result", arguments))
+
+    @router.post("/compare", **body_docs("compare_results"))
+    async def compare(request: Request) -> Response:
+        """Two results, or a result and a CSV: how far they are apart, or a plot of both."""
+        arguments = await read_body(request)
+        return _whole(await rest.answer(request, "compare_results", arguments))
 
 
 def _account_routes(router: APIRouter, rest: Rest) -> None:
@@ -226,6 +222,29 @@ def uploaded(stored: BaseModel) -> Response:
     """201 for a new model, 200 for a known one or an upload address."""
     assert isinstance(stored, upload_fmu.UploadOutput)
     return answered(stored, status=201 if stored.id and not stored.already_known else 200)
+
+
+async def _run(request: Request, rest: Rest, name: str) -> Response:
+    """The answer of a tool that runs something, streamed where that is asked for."""
+    arguments = await read_body(request)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        from gateway_server.events import streamed  # noqa: PLC0415  few ask for it
+
+        return streamed(rest.tool(request, name, arguments), rest.gateway, request.state.proof)
+    answer = answered(await rest.tool(request, name, arguments))
+    answer.headers.update(receipt_headers(request.state.proof))
+    return answer
+
+
+def _whole(answer: Answered) -> Response:
+    """The file where one was asked for, else what is said."""
+    if answer.file is None:
+        return answered(answer.output)
+    return Response(
+        answer.file.data,
+        media_type=answer.file.media_type,
+        headers={"Content-Disposition": f'inline; filename="{answer.file.name}"'},
+    )
 
 
 def _payment(request: Request, status: BaseModel) -> Response:

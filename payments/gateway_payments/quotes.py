@@ -106,6 +106,16 @@ class Quote:
     already_paid_quote_id: str | None = None
     running_result_id: str | None = None
 
+    @property
+    def tool(self) -> str:
+        """The tool that runs what was quoted: a study has a base, a simulation has none."""
+        return "run_study" if "base" in self.request else "simulate"
+
+    @property
+    def route(self) -> str:
+        """That tool's address over REST."""
+        return "/studies" if "base" in self.request else "/simulate"
+
 
 def open_quote(
     database: Database, account_id: str, priced: Priced, price: PriceList, now: datetime

@@ -172,19 +172,20 @@ def requirement_steps(quote: Quote, offers: tuple[Offer, ...]) -> tuple[str, ...
     for offer in offers:
         steps.extend(_PAYING[offer.kind](quote, offer))
     steps.append(
-        f'Once it is paid, call simulate with quote_id "{quote.id}" and nothing else '
-        "(REST: POST /simulate)."
+        f'Once it is paid, call {quote.tool} with quote_id "{quote.id}" and nothing else '
+        f"(REST: POST {quote.route})."
     )
     return tuple(steps)
 
 
 def paid_already_steps(quote: Quote) -> tuple[str, ...]:
     """How to use what was paid for this request before, instead of paying again; often nothing."""
-    paid = f'call simulate with quote_id "{quote.already_paid_quote_id}" and nothing else'
+    paid = f'call {quote.tool} with quote_id "{quote.already_paid_quote_id}" and nothing else'
     if quote.already_paid_quote_id is None:
         return ()
     if quote.running_result_id is None:
-        return (f"This request is paid already: {paid} (REST: POST /simulate); do not pay again.",)
+        rest = f"REST: POST {quote.route}"
+        return (f"This request is paid already: {paid} ({rest}); do not pay again.",)
     step = (
         "This request is paid already and running: wait for it, then call get_result with "
         f'result_id "{quote.running_result_id}"; if that run fails, {paid}.'
@@ -192,11 +193,11 @@ def paid_already_steps(quote: Quote) -> tuple[str, ...]:
     return (step,)
 
 
-def paid(payment: Payment, token: str, expires_at: datetime) -> PaymentStatus:
+def paid(payment: Payment, quote: Quote, token: str, expires_at: datetime) -> PaymentStatus:
     """The money is certain; here is the token."""
     step = (
-        f'Call simulate with quote_id "{payment.quote_id}" and nothing else, '
-        "or with this payment_token (REST: POST /simulate)."
+        f'Call {quote.tool} with quote_id "{quote.id}" and nothing else, '
+        f"or with this payment_token (REST: POST {quote.route})."
     )
     return _status("paid", payment, token, expires_at, (step,))
 
@@ -249,7 +250,7 @@ def lapsed(quote: Quote) -> PaymentStatus:
 
 def free(quote: Quote) -> PaymentStatus:
     """There is nothing to pay."""
-    steps = (f'This service is free: call simulate with quote_id "{quote.id}".',)
+    steps = (f'This service is free: call {quote.tool} with quote_id "{quote.id}".',)
     return _of_quote("paid", quote, None, steps)
 
 

@@ -535,9 +535,10 @@ class Payments:
             entitlement_id = entitlements.id_of(payment)
             entitlements.renew(db, entitlement_id, now, now + self._token_ttl)
             entitlement = entitlements.find(db, payment.account_id, entitlement_id)
+            quote = find_quote(db, payment.account_id, payment.quote_id or "")
         if entitlement is None:  # pragma: no cover  issued in the transaction that marked it paid
             message = f"payment {payment.id} is paid and bought nothing"
             raise AssertionError(message)
         admission.require_usable(entitlement, now)
         bearer = token(self._settings.secret, entitlement_id)
-        return requirement.paid(payment, bearer, entitlement.expires_at)
+        return requirement.paid(payment, quote, bearer, entitlement.expires_at)

@@ -73,6 +73,11 @@ class Record:
     created_at: datetime
     provenance: Mapping[str, Any]
 
+    @property
+    def is_study(self) -> bool:
+        """Whether its result is a table, not a trajectory."""
+        return "study" in self.provenance
+
 
 # statements of every run are built once: building one takes longer than running it
 _BEGIN: Final = insert(Run)

@@ -1,4 +1,4 @@
-"""Stored trajectories: Parquet, written once, read by slice.
+"""Stored trajectories and tables of studies: Parquet, written once, read by slice.
 
 A small result lies in the database, durable by the same sync as its run's record and its payment; a
 large one is a blob, durable before its record says so. Nobody outside this module knows which.
@@ -9,17 +9,21 @@ from __future__ import annotations
 import io
 from csv import writer as csv_writer
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_runs.exceptions import EmptyWindowError, UnknownColumnError
+from gateway_runs.study_tables import StudyTable
 from gateway_simulation.nearest import nearest
 from gateway_simulation.trajectory import Trajectory
 from gateway_storage.base import Base
 from gateway_storage.blobs import Blobs
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 _FORMULAS: Final = ("=", "+", "-", "@")
 SMALL_BYTES: Final = 64 * 2**10  # of Parquet, the finer accuracy run included
@@ -73,12 +77,11 @@ class ResultStore:
         """Encode; a large result is stored here, durably, outside any transaction."""
         coarse = parquet(trajectory)
         fine = None if trajectory.accuracy is None else parquet(trajectory.accuracy)
-        if len(coarse) + len(fine or b"") <= SMALL_BYTES:
-            return Prepared(run_id, (coarse, fine))
-        self._blobs.put(_key(run_id), coarse)
-        if fine is not None:
-            self._blobs.put(_accuracy_key(run_id), fine)
-        return Prepared(run_id, None)
+        return self._prepared(run_id, coarse, fine)
+
+    def prepare_study(self, run_id: str, study: StudyTable) -> Prepared:
+        """Encode a study's table, as `prepare` does a trajectory."""
+        return self._prepared(run_id, parquet(study), None)
 
     def keep(self, db: Connection, prepared: Prepared) -> None:
         """Store what isn't stored yet; durable with the transaction."""
@@ -95,11 +98,21 @@ class ResultStore:
 
         """
         small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
-        coarse = small.trajectory if small else self._blobs.get(_key(run_id))
+        coarse = Trajectory.from_table(self._table(small and small.trajectory, _key(run_id)))
         if not with_accuracy:
-            return _decoded(coarse)
-        fine = small.accuracy if small else self._blobs.get(_accuracy_key(run_id))
-        return replace(_decoded(coarse), accuracy=_decoded(fine))
+            return coarse
+        fine = self._table(small and small.accuracy, _accuracy_key(run_id))
+        return replace(coarse, accuracy=Trajectory.from_table(fine))
+
+    def read_study(self, db: Connection, run_id: str) -> StudyTable:
+        """A study's table as it was written.
+
+        Raises:
+            BlobNotFoundError: nothing is kept under that id.
+
+        """
+        small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
+        return StudyTable.from_table(self._table(small and small.trajectory, _key(run_id)))
 
     def delete(self, db: Connection, run_id: str) -> None:
         """Forget the trajectory, wherever it lies; no error where nothing is kept.
@@ -110,17 +123,31 @@ class ResultStore:
         self._blobs.delete(_key(run_id))
         self._blobs.delete(_accuracy_key(run_id))
 
+    def _prepared(self, run_id: str, coarse: bytes, fine: bytes | None) -> Prepared:
+        if len(coarse) + len(fine or b"") <= SMALL_BYTES:
+            return Prepared(run_id, (coarse, fine))
+        self._blobs.put(_key(run_id), coarse)
+        if fine is not None:
+            self._blobs.put(_accuracy_key(run_id), fine)
+        return Prepared(run_id, None)
 
-def parquet(trajectory: Trajectory) -> bytes:
-    """The trajectory as a Parquet file; the same numbers give the same bytes.
+    def _table(self, small: bytes | None, key: str) -> pa.Table:
+        """What is kept, in the database or as a blob."""
+        from pyarrow import parquet as pq  # noqa: PLC0415  heavy
+
+        return pq.read_table(io.BytesIO(small or self._blobs.get(key)))
+
+
+def parquet(result: Trajectory | StudyTable) -> bytes:
+    """The result as a Parquet file; the same numbers give the same bytes.
 
     Without dictionaries: a column's numbers hardly repeat, and a constant one is compressed anyway.
     """
-    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  heavy
+    import pyarrow as pa  # noqa: PLC0415  heavy
     from pyarrow import parquet as pq  # noqa: PLC0415
 
     sink = pa.BufferOutputStream()
-    pq.write_table(trajectory.table, sink, compression="zstd", use_dictionary=False)
+    pq.write_table(result.table, sink, compression="zstd", use_dictionary=False)
     return bytes(sink.getvalue())
 
 
@@ -177,12 +204,6 @@ def _position(trajectory: Trajectory, name: str) -> int:
     if name not in trajectory.units:
         raise UnknownColumnError(name, list(nearest(name, trajectory.names, 3)))
     return trajectory.names.index(name)
-
-
-def _decoded(data: bytes) -> Trajectory:
-    from pyarrow import parquet as pq  # noqa: PLC0415
-
-    return Trajectory.from_table(pq.read_table(io.BytesIO(data)))
 
 
 def _key(run_id: str) -> str:

@@ -217,6 +217,113 @@ export interface SimulationResult {
   next_steps: string[];
 }
 
+/** `values`, or `min` and `max`; `count`: points of a grid from min to max. */
+export interface Varied {
+  values?: Scalar[];
+  min?: number;
+  max?: number;
+  count?: number;
+}
+
+export interface StudyRequest {
+  base?: RunRequest;
+  parameters?: Record<string, Varied>;
+  design?: "grid" | "lhs";
+  samples?: number;
+  seed?: number;
+  objective?: { kpi?: string; direction?: "min" | "max" };
+  reuse?: boolean;
+  idempotency_key?: string;
+  quote_id?: string;
+  payment_token?: string;
+}
+
+/** One run of a study; `row` counts from 0. */
+export interface StudyRow {
+  row: number;
+  parameters: Record<string, Scalar>;
+  kpis: Record<string, number | null>;
+}
+
+export interface StudyResult {
+  result_id: string;
+  status: "done";
+  cached: boolean;
+  fmu_id: string;
+  request_sha256: string;
+  model_sha256: string;
+  engine: Record<string, string | null>;
+  resolved: Record<string, unknown>;
+  wall_ms: number;
+  design: { design: "grid" | "lhs"; runs: number; seed?: number };
+  objective: { kpi: string; direction: "min" | "max" };
+  best: StudyRow | null;
+  worst: StudyRow | null;
+  kpis: Record<
+    string,
+    { unit: string | null; min: number | null; mean: number | null; max: number | null }
+  >;
+  omitted_kpis: number;
+  columns: string[];
+  units: Record<string, string | null>;
+  rows: (Scalar | null)[][];
+  omitted: number;
+  failed: number;
+  failures: {
+    row: number;
+    parameters: Record<string, Scalar>;
+    code: string;
+    message: string;
+  }[];
+  failure_codes: Record<string, number>;
+  accuracy: Record<string, number> | null;
+  warnings: string[];
+  links: Record<string, string>;
+  next_steps: string[];
+}
+
+export interface StudyTable {
+  result_id: string;
+  fmu_id: string;
+  request_sha256: string;
+  rows: number;
+  omitted: number;
+  units: Record<string, string | null>;
+  columns: Record<string, (Scalar | null)[]>;
+  failures: Record<string, string>;
+  links: Record<string, string>;
+}
+
+export interface Difference {
+  unit: string | null;
+  other_unit: string | null;
+  agrees: boolean;
+  max_abs: number;
+  max_at: number;
+  rms: number;
+  relative_max: number;
+  relative_rms: number;
+  departure: number;
+  parts: { time: number; value: number; other: number } | null;
+}
+
+export interface Comparison {
+  result_id: string;
+  other_result_id: string | null;
+  agree: boolean;
+  tolerance: number;
+  time_tolerance: number;
+  start_time: number;
+  stop_time: number;
+  variables: Record<string, Difference>;
+  omitted: number;
+  parting_first: string | null;
+  only_in_result: string[];
+  only_in_other: string[];
+  warnings: string[];
+  next_steps: string[];
+}
+
 export interface Trajectory {
   time: Float64Array;
   columns: Record<string, Float64Array>;
@@ -348,7 +455,8 @@ export class FMUGatewayClient {
   uploadFmuSmart(data: Bytes): Promise<Fmu>;
   uploads(page?: Page): Promise<{ models: UploadInfo[]; next_cursor: string | null }>;
   removeFmu(fmuId: string): Promise<void>;
-  quote(request: RunRequest): Promise<Quote>;
+  /** Also prices a study. */
+  quote(request: RunRequest | StudyRequest): Promise<Quote>;
   /** All ways to pay for a run, a Checkout page opened; null where it is free. */
   paymentRequirement(request: RunRequest): Promise<PaymentRequirement | null>;
   pay(payment: {
@@ -359,6 +467,21 @@ export class FMUGatewayClient {
   }): Promise<PaymentStatus>;
   payment(sessionId: string): Promise<PaymentStatus>;
   simulate(request: SimulateRequest): Promise<SimulationResult>;
+  runStudy(study: StudyRequest): Promise<StudyResult>;
+  studyTable(
+    resultId: string,
+    options?: { columns?: string[]; rows?: number | "all" },
+  ): Promise<StudyTable>;
+  compare(
+    resultId: string,
+    options: {
+      other_result_id?: string;
+      csv?: string;
+      variables?: string[];
+      tolerance?: number;
+      time_tolerance?: number;
+    },
+  ): Promise<Comparison>;
   /** `localSimulator` runs where no gateway can be had; a refusal or a price is not run elsewhere. */
   simulateWithFallback(
     request: SimulateRequest,
@@ -369,6 +492,8 @@ export class FMUGatewayClient {
   /** PNG. */
   plot(resultId: string, slice?: Omit<Slice, "points">): Promise<Uint8Array>;
   parquet(resultId: string): Promise<Uint8Array>;
+  /** reproduce.py */
+  script(resultId: string): Promise<string>;
   account(page?: Page): Promise<Account>;
   usage(page?: Page): Promise<UsagePage>;
   keys(): Promise<KeyInfo[]>;

@@ -132,6 +132,22 @@ export class FMUGatewayClient {
     return this.#json("POST", "/simulate", { json: request });
   }
 
+  /** Many runs in one call: {base, parameters: {e: {values: [...]}}, design, samples, seed}. */
+  runStudy(study) {
+    return this.#json("POST", "/studies", { json: study });
+  }
+
+  /** A study's table: its columns by name, null where a run failed. */
+  studyTable(resultId, { columns, rows = "all" } = {}) {
+    const query = { variables: columns, points: rows };
+    return this.#json("GET", path("/results", resultId), { query });
+  }
+
+  /** How far a result is from another (other_result_id) or from CSV text (csv). */
+  compare(resultId, options) {
+    return this.#json("POST", "/compare", { json: { ...options, result_id: resultId } });
+  }
+
   /** Runs at the gateway; by `localSimulator(request)` where none can be had. Says which and why. */
   async simulateWithFallback(request, localSimulator) {
     try {
@@ -164,6 +180,11 @@ export class FMUGatewayClient {
 
   async parquet(resultId) {
     return new Uint8Array(await (await this.#file(resultId, "parquet")).arrayBuffer());
+  }
+
+  /** `reproduce.py`: gets a run's numbers with plain FMPy. */
+  async script(resultId) {
+    return (await this.#file(resultId, "py")).text();
   }
 
   account({ limit, cursor } = {}) {

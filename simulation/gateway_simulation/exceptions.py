@@ -171,6 +171,19 @@ class DuplicateNameError(RequestError):
     """The same input, output or KPI twice. `details`: name."""
 
 
+class InvalidStudyError(RequestError):
+    """A study that can't be laid out as asked. `details`: name, reason."""
+
+
+class StudyTooLargeError(RequestError):
+    """More runs than one study may have. `details`: asked, limit."""
+
+    def __init__(self, asked: int, limit: int) -> None:
+        super().__init__(
+            f"a study has {limit} runs at most", {"asked": min(asked, 10**18), "limit": limit}
+        )
+
+
 # Runs
 
 
@@ -182,6 +195,15 @@ class RunError(SimulationError):
 
 class RunTimeoutError(RunError):
     """The run took longer than allowed and was ended. `details`: timeout_s."""
+
+    models_fault = True
+
+
+class StudyTimeoutError(RunError):
+    """The study's runs don't fit into the time that one call has.
+
+    `details`: timeout_s, runs, done (before it was given up), would_fit (runs, with some to spare).
+    """
 
     models_fault = True
 

@@ -11,8 +11,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -45,7 +46,9 @@ _GRACE_S: Final = 3.0
 _CPU_GRACE_S: Final = 2
 _FINER: Final = 0.1
 _WORTH_A_CORE: Final = 100
-"""Runs of a batch from which another process pays."""
+"""Runs of a batch from which another process pays, where nobody knows how long they take."""
+_WORTH_S: Final = 0.02
+"""Time that another process saves at least, where somebody does [s]."""
 _UNCHANGED: Final = (
     "check_accuracy says nothing here: solving more finely changed no value, since the model keeps "
     "its own step"
@@ -61,18 +64,21 @@ class _Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Deadline:
-    """When a call has taken the time that it was given, on the monotonic clock [s]."""
+class Turn:
+    """A core that one caller holds, whose turn it is, and until when on the monotonic clock [s]."""
 
+    whose: str
     given_s: float
     until: float
 
     @property
     def left_s(self) -> float:
+        """What is left of the time that the call was given [s]."""
         return self.until - time.monotonic()
 
     @property
     def passed(self) -> RunTimeoutError:
+        """What runs get that come too late."""
         msg = f"the run took longer than {self.given_s:g} s"
         return RunTimeoutError(msg, {"timeout_s": self.given_s})
 
@@ -94,8 +100,9 @@ class Simulator:
         sandbox: Tier | None = None,
     ) -> None:
         self._wanted = sandbox
+        self.cores = concurrency or os.cpu_count() or 1
         self._bounds = _Bounds(timeout_s, memory_mb)
-        self._pool = Pool(concurrency or os.cpu_count() or 1, timeout_s)
+        self._pool = Pool(self.cores, timeout_s)
         self._lock = threading.Lock()
         self._workers: dict[Engine, Worker] = {}
         self._closed = False
@@ -140,15 +147,33 @@ class Simulator:
         All of them together may take `timeout_s` [s], by default what one may take; those that come
         too late get RunTimeoutError. Raises BusyError where no core came free.
         """
-        _check_alike(runs)
+        with self.turn(turn, timeout_s) as mine:
+            return self.run_in(mine, runs)
+
+    @contextmanager
+    def turn(self, whose: str, timeout_s: float | None = None) -> Iterator[Turn]:
+        """A core for `whose` runs, held for `timeout_s` [s], by default what one run may take.
+
+        Raises BusyError where no core came free.
+        """
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
-        with self._pool.core(turn):
-            deadline = _Deadline(patience, time.monotonic() + patience)
-            found = self._spread(deadline, runs, turn)
-            if runs and runs[0].check_accuracy:
-                finest = self._spread(deadline, [finer(run) for run in runs], turn)
-                found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
-            return found
+        with self._pool.core(whose):
+            yield Turn(whose, patience, time.monotonic() + patience)
+
+    def run_in(
+        self, turn: Turn, runs: Sequence[CanonicalRun], each_s: float | None = None
+    ) -> list[Trajectory | RunError]:
+        """What `run_all` says of `runs`, within a turn that has begun; it may be called again.
+
+        `each_s`: what a run is known to take [s], for others' cores to be taken where they pay.
+        """
+        _check_alike(runs)
+        most = _worth(len(runs), each_s)
+        found = self._spread(turn, runs, most)
+        if runs and runs[0].check_accuracy:
+            finest = self._spread(turn, [finer(run) for run in runs], most)
+            found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
+        return found
 
     def close(self) -> None:
         """End the workers and every run in them; nothing stays behind. Later runs are refused."""
@@ -159,35 +184,31 @@ class Simulator:
             worker.close()
 
     def _spread(
-        self, deadline: _Deadline, runs: Sequence[CanonicalRun], turn: str
+        self, turn: Turn, runs: Sequence[CanonicalRun], most: int
     ) -> list[Trajectory | RunError]:
-        """The outcomes of `runs`, on each core that nobody waits for."""
-        with self._pool.spare_cores(turn, len(runs) // _WORTH_A_CORE) as spare:
+        """The outcomes of `runs`, on up to `most` more cores that nobody waits for."""
+        with self._pool.spare_cores(turn.whose, most) as spare:
             if not spare:
-                return self._until(deadline, runs)
+                return self._until(turn, runs)
             size = math.ceil(len(runs) / (1 + spare))
             parts = [runs[first : first + size] for first in range(0, len(runs), size)]
             with ThreadPoolExecutor(len(parts)) as pool:
-                found = pool.map(partial(self._until, deadline), parts)
+                found = pool.map(partial(self._until, turn), parts)
                 return list(chain.from_iterable(found))
 
-    def _until(
-        self, deadline: _Deadline, runs: Sequence[CanonicalRun]
-    ) -> list[Trajectory | RunError]:
+    def _until(self, turn: Turn, runs: Sequence[CanonicalRun]) -> list[Trajectory | RunError]:
         """The outcomes of `runs`, process after process, as far as the time lasts."""
         found: list[Trajectory | RunError] = []
         while len(found) < len(runs):
-            if deadline.left_s <= 0:
-                return [*found, *[deadline.passed] * (len(runs) - len(found))]
+            if turn.left_s <= 0:
+                return [*found, *[turn.passed] * (len(runs) - len(found))]
             shard = runs[len(found) : len(found) + _shard(runs[0])]
-            found += self._process(shard, deadline)
+            found += self._process(shard, turn)
         return found
 
-    def _process(
-        self, runs: Sequence[CanonicalRun], deadline: _Deadline
-    ) -> list[Trajectory | RunError]:
+    def _process(self, runs: Sequence[CanonicalRun], turn: Turn) -> list[Trajectory | RunError]:
         """The outcomes of the first of `runs`, at least one, in one process."""
-        timeout_s = max(0.0, deadline.left_s)  # starting a worker is not the run's time
+        timeout_s = max(0.0, turn.left_s)  # starting a worker is not the run's time
         worker = self._current_worker(runs[0].engine)
         work = order_for(runs, layout.JAIL_MODEL if worker.tier is Tier.STRONG else None)
         with (
@@ -205,7 +226,7 @@ class Simulator:
                 (timeout_s, cpu_s),
             )
             wall_ms = (time.monotonic() - begun) * 1000
-            evidence = _evidence(ending, _Bounds(deadline.given_s, self._bounds.memory_mb), cpu_s)
+            evidence = _evidence(ending, _Bounds(turn.given_s, self._bounds.memory_mb), cpu_s)
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
@@ -331,6 +352,13 @@ def _places(run: CanonicalRun) -> list[tuple[str, int]]:
 
 
 _COMMON: Final = attrgetter(*(f.name for f in fields(CanonicalRun) if f.name != "start_values"))
+
+
+def _worth(runs: int, each_s: float | None) -> int:
+    """On how many more cores that many runs are worth being spread."""
+    if each_s is None:
+        return runs // _WORTH_A_CORE
+    return max(0, min(runs - 1, int(runs * each_s / _WORTH_S)))
 
 
 def _shard(run: CanonicalRun) -> int:

@@ -231,16 +231,16 @@ DEATHS = {
         _HELD,
     ),
     "the result is stored, before T2": Death(
-        "gateway_tools.simulate:_deliver", "before", _runs, _runs_again, _HELD
+        "gateway_tools.simulate:deliver", "before", _runs, _runs_again, _HELD
     ),
     "inside T2": Death(
         "gateway_payments.service:Payments.capture", "after", _runs, _runs_again, _HELD
     ),
     "after T2, before the answer": Death(
-        "gateway_tools.simulate:_deliver", "after", _runs, _runs_again, _SPENT
+        "gateway_tools.simulate:deliver", "after", _runs, _runs_again, _SPENT
     ),
     "after T2, before Stripe's meter is told": Death(
-        "gateway_tools.simulate:_deliver", "after", _runs_on_the_meter, _was_counted_once, _TO_TELL
+        "gateway_tools.simulate:deliver", "after", _runs_on_the_meter, _was_counted_once, _TO_TELL
     ),
     "the meter's letter is taken, not sent": Death(
         "gateway_payments.courier:Courier._try",

@@ -112,7 +112,8 @@ def test_the_agent_guides_examples_are_understood(
             "describe_model": ("GET", "/fmus/"),
             "account": ("GET", "/account"),
         }
-        method, path = route.get(tool, ("POST", f"/{tool}"))
+        posted = {"run_study": "/studies", "compare_results": "/compare"}
+        method, path = route.get(tool, ("POST", posted.get(tool, f"/{tool}")))
         if tool == "get_result":
             answer = http.get(f"/results/{arguments.pop('result_id')}", params=arguments)
         elif method == "GET":

@@ -138,6 +138,8 @@ class Rest:
             "quote": "/quotes",
             "pay": "/pay",
             "simulate": "/simulate",
+            "run_study": "/studies",
+            "compare_results": "/compare",
         }
         if tool in posted:
             return self.http.post(posted[tool], json=arguments)

@@ -161,7 +161,15 @@ def test_what_is_said_before_any_answer_holds_no_text_of_a_model(
 
 def test_every_answer_that_may_hold_foreign_text_says_so_first() -> None:
     marked = {name for name, tool in TOOLS.items() if foreign_fields(tool.output)}
-    assert marked == {"list_library", "upload_fmu", "describe_model", "simulate", "get_result"}
+    assert marked == {
+        "list_library",
+        "upload_fmu",
+        "describe_model",
+        "simulate",
+        "run_study",
+        "get_result",
+        "compare_results",
+    }
     for name in marked:
         assert next(iter(TOOLS[name].output.model_fields)) == "untrusted"
     assert "`untrusted`" in INSTRUCTIONS

@@ -48,7 +48,7 @@ def test_every_tool_is_published_as_its_module_says(door: Mcp) -> None:
 
 def test_the_list_of_tools_is_lean(door: Mcp) -> None:
     listed = door.portal.call(door.client.list_tools)
-    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 32_000
+    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 44_000
 
 
 def test_answers_fit_the_published_schemas(door: Mcp) -> None:
@@ -149,4 +149,4 @@ def test_over_stdio_a_file_in_an_allowed_folder_can_be_uploaded(
 def test_over_stdio_links_are_resources(free_gateway: Running) -> None:
     with open_door("mcp_stdio", free_gateway.account()) as door:
         links = door.call("simulate", RUN).body["links"]
-    assert json.dumps(links).count("result://res_") == 3
+    assert json.dumps(links).count("result://res_") == 4

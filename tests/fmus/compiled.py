@@ -30,6 +30,13 @@ _X: Final = """
 <ScalarVariable name="y" valueReference="0" causality="output" variability="continuous"
   initial="calculated"><Real/></ScalarVariable>
 """
+_X_AND_A: Final = (
+    _X
+    + """
+<ScalarVariable name="a" valueReference="1" causality="parameter" variability="fixed"
+  initial="exact"><Real start="1"/></ScalarVariable>
+"""
+)
 _DRIVEN: Final = """
 <ScalarVariable name="x" valueReference="0" causality="local" variability="continuous"
   initial="exact"><Real start="0" unit="m"/></ScalarVariable>
@@ -119,7 +126,12 @@ _TRAP_THREE: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <EventIndicator valueReference="5"/></ModelStructure>
 </fmiModelDescription>"""
 
-_VARIABLES: Final = {"driven": _DRIVEN, "integrates": _INTEGRATES, "has_text": _TEXT}
+_VARIABLES: Final = {
+    "driven": _DRIVEN,
+    "integrates": _INTEGRATES,
+    "has_text": _TEXT,
+    "spins": _X_AND_A,
+}
 _EXCHANGE: Final = {"driven", "never_settles", "past_event"}
 
 

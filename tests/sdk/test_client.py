@@ -215,6 +215,25 @@ def test_both_clients_have_the_same_surface() -> None:
     assert surface(FMUGatewayClient) == surface(AsyncFMUGatewayClient)
 
 
+def test_a_study_a_comparison_and_a_script(client: FMUGatewayClient) -> None:
+    base = {"fmu_id": "msl:BouncingBall", "stop_time": 1.0, "kpis": ["h_final"]}
+    asked = {"base": base, "parameters": {"e": {"values": [0.5, 0.9]}}}
+    assert client.quote(asked).amount == 0
+    study = client.run_study(asked)
+    assert study.best is not None
+    assert study.best.parameters["e"] in {0.5, 0.9}
+    table = client.study_table(study.result_id)
+    assert table.columns["e"] == [0.5, 0.9]
+    assert [float(f"{v:.6g}") for v in table.columns["h_final"]] == [row[1] for row in study.rows]
+    one, other = (client.simulate({**base, "start_values": {"e": e}}) for e in (0.5, 0.9))
+    apart = client.compare(one.result_id, other.result_id, variables=["h"])
+    assert not apart.agree
+    assert apart.variables["h"].parts is not None
+    text = client.csv(one.result_id).decode()
+    assert client.compare(one.result_id, csv=text).agree
+    assert b"simulate_fmu" in client.script(one.result_id)
+
+
 def test_a_request_has_the_gateways_fields() -> None:
     ours = {field.name for field in dataclasses.fields(SimulateRequest)} - {"fmu_path"}
     assert ours == set(SimulateInput.model_fields) - {"quote_only"}

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from gateway_runs.records import Record
+from gateway_runs.reproduction import kept
 from gateway_simulation.exceptions import InvalidKpiError
 from gateway_simulation.kpis import Kpi, KpiValue, evaluate
 from gateway_simulation.run import CanonicalRun
@@ -78,6 +79,7 @@ def provenance(run: CanonicalRun, trajectory: Trajectory) -> dict[str, Any]:
     return {
         "engine": trajectory.engine,
         "resolved": run.resolved,
+        "run": kept(run, trajectory),
         "solver_statistics": trajectory.statistics,
         "wall_ms": round(trajectory.wall_ms, 3),
         "events": list(trajectory.events),
@@ -115,7 +117,7 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
         events=made["events"][:SHOWN_EVENTS],
         accuracy=_accuracy(run, shown),
         warnings=made["warnings"][:SHOWN_WARNINGS],
-        links=links(context, record.id),
+        links=links(context, record),
         next_steps=_next_steps(record.id),
     )
 
@@ -127,10 +129,12 @@ def series(trajectory: Trajectory, points: int | Literal["all"]) -> dict[str, li
     return {"time": kept.time.tolist(), **columns}
 
 
-def links(context: Context, result_id: str) -> dict[str, str]:
-    """Where the whole result can be had."""
+def links(context: Context, record: Record) -> dict[str, str]:
+    """Where the whole result can be had; that of a single run as a script too."""
     formats = {"csv": "csv", "plot": "png", "parquet": "parquet"}
-    return {name: context.door.result_link(result_id, kind) for name, kind in formats.items()}
+    if not record.is_study:
+        formats["script"] = "py"
+    return {name: context.door.result_link(record.id, kind) for name, kind in formats.items()}
 
 
 def _kpis(run: CanonicalRun, shown: Trajectory) -> dict[str, KpiView]:

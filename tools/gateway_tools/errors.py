@@ -158,6 +158,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.MixedRequestError: Failure(
         "mixed_request", 422, "Leave details.fields out, or give the whole request with its fmu_id."
     ),
+    tools.OtherToolError: Failure(
+        "other_tool", 422, "Call details.tool with the same quote_id or payment_token."
+    ),
     simulation.UnknownVariableError: Failure("unknown_variable", 422, _NAMES),
     simulation.UnknownKpiError: Failure(
         "unknown_kpi", 422, "Write <variable>_<statistic> with names out of details."
@@ -203,10 +206,21 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.UnknownDisplayUnitError: Failure(
         "unknown_display_unit", 422, "Use one of details.known, or leave the unit as it is."
     ),
+    simulation.InvalidStudyError: Failure(
+        "invalid_study", 422, "Change the parameter in details.name as details.reason says."
+    ),
+    simulation.StudyTooLargeError: Failure(
+        "study_too_large", 422, "Ask for at most details.limit runs: fewer samples or values."
+    ),
     simulation.DuplicateNameError: Failure("duplicate_name", 422, "Name each thing once."),
     # the run
     simulation.RunTimeoutError: Failure(
         "timeout", 504, "Shorten the run, enlarge the step or loosen the tolerance."
+    ),
+    simulation.StudyTimeoutError: Failure(
+        "study_too_long",
+        504,
+        "Ask for at most details.would_fit runs a call, or shorten each; see details.charged.",
     ),
     simulation.ModelCrashedError: Failure("model_crashed", 422, _MODEL),
     simulation.ModelExitedError: Failure("model_exited", 422, _MODEL),
@@ -264,6 +278,19 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "unknown_result", 404, "Use a result_id of this account; old results are deleted."
     ),
     BlobNotFoundError: Failure("unknown_result", 404, "Run the simulation again."),
+    tools.NotOfStudiesError: Failure(
+        "not_of_studies", 422, "Simulate one row of the study alone and ask for it of that result."
+    ),
+    runs.NotReproducibleError: Failure(
+        "not_reproducible", 422, "Take the CSV, or run it again here; details.reason says why."
+    ),
+    runs.InvalidCsvError: Failure(
+        "invalid_csv", 422, "Correct the CSV as details say: a header line, then time and numbers."
+    ),
+    runs.NothingInCommonError: Failure(
+        "nothing_in_common", 422, "Compare what shares variables and time; see details."
+    ),
+    tools.OneOtherError: Failure("one_other", 422, "Give either other_result_id or csv, not both."),
     runs.UnknownColumnError: Failure(
         "unknown_column", 422, "Use one of details.nearest: only recorded outputs can be read."
     ),
@@ -294,7 +321,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.PaymentPendingError: Failure(
         "payment_pending",
         409,
-        "Do not pay again: call simulate with details.quote_id, or repeat the call with the same "
+        "Do not pay again: call the tool with details.quote_id, or repeat the call with the same "
         "payment, in a moment.",
         retry_after_s=2,
     ),

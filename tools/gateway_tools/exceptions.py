@@ -117,6 +117,29 @@ class MixedRequestError(ToolError):
         self.details: dict[str, object] = {"fields": fields}
 
 
+class OtherToolError(ToolError):
+    """What was paid stands for a call of another tool. `details`: tool."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__("what was paid for is another tool's")
+        self.details: dict[str, object] = {"tool": tool}
+
+
+class NotOfStudiesError(ToolError):
+    """Only the result of a single run has this. `details`: asked."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__("the result of a study has no such thing")
+        self.details: dict[str, object] = {"asked": asked}
+
+
+class OneOtherError(ToolError):
+    """Not exactly one thing was given to compare with."""
+
+    def __init__(self) -> None:
+        super().__init__("a result is compared with exactly one of other_result_id and csv")
+
+
 class MethodNotAllowedError(ToolError):
     """The address is there, but not for this HTTP method."""
 

@@ -17,12 +17,12 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "pay"
 DESCRIPTION: Final = """\
-Pay for a quoted run, or ask how a payment stands. This is the one tool that spends money: use it
-when the user agreed or the budget allows. Give the quote_id and an offer: credits are taken at once
-and answer paid with a payment_token; stripe_checkout answers pending with a checkout_url for a
-person; x402 takes the signed payment that comes along. Call again with the session_id or quote_id
-until status is paid; paying twice is impossible. With only an fmu_id it quotes that model's default
-experiment. Example: {"quote_id": "qt_...", "offer": "credits"}."""
+Pay for a quoted run or study, or ask how a payment stands. This is the one tool that spends money:
+use it when the user agreed or the budget allows. Give the quote_id and an offer: credits are taken
+at once and answer paid with a payment_token; stripe_checkout answers pending with a checkout_url
+for a person; x402 takes the signed payment that comes along. Call again with the session_id or
+quote_id until status is paid; paying twice is impossible. With only an fmu_id it quotes that
+model's default experiment. Example: {"quote_id": "qt_...", "offer": "credits"}."""
 
 
 class PayInput(BaseModel):
@@ -52,7 +52,9 @@ class PayOutput(BaseModel):
     offer: str | None = None
     session_id: str | None = None
     checkout_url: str | None = Field(default=None, description="For a person to open")
-    payment_token: str | None = Field(default=None, description="For simulate; pays for one run")
+    payment_token: str | None = Field(
+        default=None, description="For simulate or run_study; pays for one"
+    )
     balance: BalanceView | None = Field(default=None, description="Once credits were bought")
     expires_at: datetime | None = None
     amount: float

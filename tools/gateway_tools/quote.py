@@ -10,17 +10,38 @@ from pydantic import BaseModel, Field
 
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
+from gateway_simulation.study_request import StudyRequest
 from gateway_tools.context import Context
-from gateway_tools.requests import RunRequest, planned, to_quote
+from gateway_tools.exceptions import InvalidInputError
+from gateway_tools.parsing import parsed
+from gateway_tools.paying import quote_for
+from gateway_tools.requests import RunRequest, physical_of, planned, planned_study
 from gateway_tools.tool import Tool
 
 NAME: Final = "quote"
+_OF_A_STUDY: Final = set(StudyRequest.model_fields)
 DESCRIPTION: Final = """\
-Price one simulation without running it. Use it when the user has a budget or the run is large; it
-also checks the request, so every input error shows here. Free and repeatable. Takes what simulate
-takes. Returns the amount, how it came about, when it expires and the ways to pay; pass the quote_id
-to pay. If existing_result_id is set, this account has that result already: read it with get_result
-instead of paying again. Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3}."""
+Price one simulation, or a study, without running it. Use it when the user has a budget or the run
+is large; it also checks the request, so every input error shows here. Free and repeatable. Takes
+what simulate takes, or what run_study takes. Returns the amount, how it came about, when it expires
+and the ways to pay; pass the quote_id to pay. If existing_result_id is set, this account has that
+result already: read it with get_result instead of paying again. Example: {"fmu_id":
+"msl:BouncingBall", "stop_time": 3}."""
+
+
+class QuoteInput(RunRequest):
+    """One simulation; or a study, which is checked as `run_study` checks it."""
+
+    base: dict[str, Any] | None = Field(
+        default=None,
+        description="For a study, instead of all above: base, parameters, design, samples, seed, "
+        "objective as run_study takes them",
+    )
+    parameters: dict[str, Any] | None = None
+    design: str | None = None
+    samples: int | None = None
+    seed: int | None = None
+    objective: dict[str, Any] | None = None
 
 
 class OfferView(BaseModel):
@@ -36,7 +57,7 @@ class OfferView(BaseModel):
 
 
 class QuoteOutput(BaseModel):
-    """A price for exactly this run."""
+    """A price for exactly this run or study."""
 
     quote_id: str
     amount: float = Field(description="In `currency`, for reading: 1.0; 0 where runs are free")
@@ -44,7 +65,9 @@ class QuoteOutput(BaseModel):
     amount_micros: int = Field(description="Exact, in millionths of the currency")
     currency: str
     because: list[str] = Field(description="How the amount came about")
-    work_units: int = Field(description="Communication points x (1 + states + outputs)")
+    work_units: int = Field(
+        description="Communication points x (1 + states + outputs), of all runs"
+    )
     request_sha256: str
     expires_at: datetime
     offers: list[OfferView] = Field(description="Ways to pay; empty where runs are free")
@@ -55,12 +78,28 @@ class QuoteOutput(BaseModel):
     next_steps: list[str]
 
 
-def handle(context: Context, request: RunRequest) -> QuoteOutput:
-    """Price the run. Input errors surface here, before money is spoken of."""
-    plan = planned(context, request)
-    payments = context.gateway.payments
-    quote = payments.quote(context.account_id, to_quote(context, plan), context.now)
-    return quoted(context, quote)
+def handle(context: Context, request: QuoteInput) -> QuoteOutput:
+    """Price the run or study. Input errors surface here, before money is spoken of."""
+    study = _study(request)
+    plan = planned_study(context, study) if study else planned(context, request)
+    return quoted(context, quote_for(context, plan.priced))
+
+
+def _study(request: QuoteInput) -> StudyRequest | None:
+    """The study that is asked about, if one is.
+
+    Raises:
+        InvalidInputError: it is none, or what belongs into its base stands beside it.
+
+    """
+    asked = request.model_dump(include=_OF_A_STUDY, exclude_none=True)
+    if not asked:
+        return None
+    beside = physical_of(request)
+    if beside:
+        problems = [{"field": name, "problem": "Belongs into the study's base"} for name in beside]
+        raise InvalidInputError(problems, {})
+    return parsed(StudyRequest, asked)
 
 
 def quoted(context: Context, quote: Quote) -> QuoteOutput:
@@ -85,12 +124,12 @@ def quoted(context: Context, quote: Quote) -> QuoteOutput:
 
 def _next_steps(quote: Quote) -> list[str]:
     if not quote.prices:
-        return ["Runs are free here: call simulate with the same input"]
+        return [f"Runs are free here: call {quote.tool} with the same input"]
     first = next(iter(quote.prices))
     return [
         *paid_already_steps(quote),
         f'Pay: pay {{"quote_id": "{quote.id}", "offer": "{first}"}}',
-        f'Then run: simulate {{"quote_id": "{quote.id}"}}',
+        f'Then run: {quote.tool} {{"quote_id": "{quote.id}"}}',
     ]
 
 
@@ -98,7 +137,7 @@ TOOL: Final = Tool(
     name=NAME,
     title="Price a simulation",
     description=DESCRIPTION,
-    input=RunRequest,
+    input=QuoteInput,
     output=QuoteOutput,
     handle=handle,
     idempotent=True,

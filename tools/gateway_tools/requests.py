@@ -1,17 +1,19 @@
-"""What `simulate` and `quote` have in common: from the caller's words to a checked, priced run."""
+"""From the caller's words to a checked, priced run or study: `simulate`, `run_study`, `quote`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from gateway_payments.quotes import Priced
-from gateway_runs import records
 from gateway_simulation.plan import plan
 from gateway_simulation.request import SimulationRequest
 from gateway_simulation.run import CanonicalRun
+from gateway_simulation.study import CanonicalStudy, plan_study
+from gateway_simulation.study_request import StudyRequest
 from gateway_tools.context import Context
 from gateway_tools.exceptions import NothingToRunError
 
@@ -32,6 +34,11 @@ class RunRequest(SimulationRequest):
 def physical_of(request: SimulationRequest) -> dict[str, Any]:
     """What decides the numbers, and the key figures, as the caller wrote it."""
     return request.model_dump(mode="json", include=_PHYSICAL, exclude_defaults=True)
+
+
+def tool_of(stored: Mapping[str, Any]) -> str:
+    """The tool whose request was quoted: a study has a base, a simulation has none."""
+    return "run_study" if "base" in stored else "simulate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,17 @@ def planned(context: Context, request: SimulationRequest) -> Planned:
     return Planned(run, Priced(physical_of(request), run.sha256, run.model.id, run.work_units))
 
 
-def to_quote(context: Context, plan: Planned) -> Priced:
-    """What a quote is made for: it names an equal result that this account has already."""
-    sha256 = plan.priced.request_sha256
-    with context.gateway.database.read() as db:
-        known = records.existing(db, context.account_id, sha256, context.kept_since)
-    return replace(plan.priced, existing_result_id=known)
+@dataclass(frozen=True, slots=True)
+class PlannedStudy:
+    """A checked study and what there is to know before money is spoken of."""
+
+    study: CanonicalStudy
+    priced: Priced
+
+
+def planned_study(context: Context, request: StudyRequest) -> PlannedStudy:
+    """Check and complete the study, each parameter of it. Every input error appears here."""
+    model = context.gateway.model(context.account_id, request.base.fmu_id)
+    study = plan_study(model, request, context.gateway.run_limits)
+    written = request.model_dump(mode="json", exclude_defaults=True)
+    return PlannedStudy(study, Priced(written, study.sha256, model.id, study.work_units))

@@ -106,6 +106,18 @@ test("a key is limited, and the limits are shown", async () => {
   assert.equal((await customer.account()).auto_pay, "credits");
 });
 
+test("a study, a comparison and a script", async () => {
+  const parameters = { e: { values: [0.5, 0.9] } };
+  const study = await client.runStudy({ base: { ...BALL, kpis: ["h_final"] }, parameters });
+  const table = await client.studyTable(study.result_id, { columns: ["e"] });
+  assert.deepEqual(table.columns, { e: [0.5, 0.9] });
+  assert.equal(study.rows.length, 2);
+  const run = await client.simulate(BALL);
+  const same = await client.compare(run.result_id, { other_result_id: run.result_id });
+  assert.equal(same.agree, true);
+  assert.match(await client.script(run.result_id), /simulate_fmu/);
+});
+
 test("where runs are free, a quote says so", async () => {
   assert.equal((await client.quote(BALL)).amount, 0);
   assert.equal(await client.paymentRequirement(BALL), null);

@@ -310,6 +310,110 @@ class SimulationResult(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyRow(Answer):
+    """One run of a study; `row` counts from 0."""
+
+    row: int
+    parameters: dict[str, Scalar]
+    kpis: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyFailure(Answer):
+    """A run of a study that failed; the others stand."""
+
+    row: int
+    parameters: dict[str, Scalar]
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyResult(Answer):
+    """What a study showed: the first rows of its table, its best and its worst run."""
+
+    result_id: str
+    status: str
+    cached: bool
+    fmu_id: str
+    request_sha256: str
+    model_sha256: str
+    engine: dict[str, Any]
+    resolved: dict[str, Any]
+    wall_ms: float
+    design: dict[str, Any]
+    objective: dict[str, str]
+    best: StudyRow | None
+    worst: StudyRow | None
+    columns: tuple[str, ...]
+    units: dict[str, str | None]
+    rows: tuple[list[Scalar], ...]
+    omitted: int
+    failed: int
+    failures: tuple[StudyFailure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    links: dict[str, str]
+    next_steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyTable(Answer):
+    """A study's table: each column by name, None where a run failed; failures by row."""
+
+    result_id: str
+    fmu_id: str
+    rows: int
+    omitted: int
+    units: dict[str, str | None]
+    columns: dict[str, list[Scalar]]
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parting(Answer):
+    """When two results first part [s], and what each is then."""
+
+    time: float
+    value: float
+    other: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Difference(Answer):
+    """By how much one variable differs; the relative norms are shares of its range."""
+
+    unit: str | None
+    other_unit: str | None
+    agrees: bool
+    max_abs: float
+    max_at: float
+    rms: float
+    relative_max: float
+    relative_rms: float
+    departure: float
+    parts: Parting | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison(Answer):
+    """How far two results are apart, the worst variable first."""
+
+    result_id: str
+    other_result_id: str | None
+    agree: bool
+    tolerance: float
+    time_tolerance: float
+    start_time: float
+    stop_time: float
+    variables: dict[str, Difference]
+    omitted: int = 0
+    parting_first: str | None = None
+    only_in_result: tuple[str, ...] = ()
+    only_in_other: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResultSlice(Answer):
     """A slice of a stored result."""
 

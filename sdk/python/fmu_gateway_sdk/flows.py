@@ -11,6 +11,7 @@ from urllib.parse import quote as quoted
 
 from fmu_gateway_sdk.answers import (
     Account,
+    Comparison,
     Fmu,
     Health,
     KeyBudget,
@@ -23,6 +24,8 @@ from fmu_gateway_sdk.answers import (
     Quote,
     ResultSlice,
     SimulationResult,
+    StudyResult,
+    StudyTable,
     UploadPage,
     UsagePage,
     VariablePage,
@@ -109,8 +112,11 @@ def remove_fmu(session: Session, fmu_id: str) -> Flow[None]:
 
 
 def quote(session: Session, request: SimulateRequest | Mapping[str, Any]) -> Flow[Quote]:
-    """Price a run without running it; also checks the request."""
-    body = _physical((yield from _with_model(session, request)))
+    """Price a run, or a study as `run_study` takes it, without running it; also checks it."""
+    if isinstance(request, Mapping) and "base" in request:
+        body = dict(request)
+    else:
+        body = _physical((yield from _with_model(session, request)))
     reply = yield from session.ask(Call(method="POST", path="/quotes", body=body))
     return reply.read(Quote)
 
@@ -157,6 +163,53 @@ def simulate(
     asked = yield from _with_model(session, request)
     reply = yield from session.ask(Call(method="POST", path="/simulate", body=asked.as_json()))
     return reply.read(SimulationResult)
+
+
+def run_study(session: Session, study: Mapping[str, Any]) -> Flow[StudyResult]:
+    """Run a model many times in one call: {"base": ..., "parameters": {"e": {"values": [...]}}}.
+
+    Raises PaymentRequired as `simulate` does; `study_table` has all rows.
+    """
+    reply = yield from session.ask(Call(method="POST", path="/studies", body=dict(study)))
+    return reply.read(StudyResult)
+
+
+def study_table(
+    session: Session,
+    result_id: str,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: Points = "all",
+) -> Flow[StudyTable]:
+    """A study's table: chosen columns, the first `rows`."""
+    asked = _slice(columns, None, None, rows)
+    path = _path("/results", result_id)
+    reply = yield from session.ask(Call(method="GET", path=path, query=asked))
+    return reply.read(StudyTable)
+
+
+def compare(  # noqa: PLR0913  what the gateway compares by
+    session: Session,
+    result_id: str,
+    other_result_id: str | None = None,
+    *,
+    csv: str | None = None,
+    variables: Sequence[str] | None = None,
+    tolerance: float | None = None,
+    time_tolerance: float | None = None,
+) -> Flow[Comparison]:
+    """How far two results, or a result and CSV text, are apart; tolerances as of the tool."""
+    given = {
+        "result_id": result_id,
+        "other_result_id": other_result_id,
+        "csv": csv,
+        "variables": None if variables is None else list(variables),
+        "tolerance": tolerance,
+        "time_tolerance": time_tolerance,
+    }
+    body = {name: value for name, value in given.items() if value is not None}
+    reply = yield from session.ask(Call(method="POST", path="/compare", body=body))
+    return reply.read(Comparison)
 
 
 def simulate_fully(
@@ -216,6 +269,11 @@ def plot(
 def parquet(session: Session, result_id: str) -> Flow[bytes]:
     """A whole result as Parquet."""
     return (yield from _file(session, result_id, "parquet", ()))
+
+
+def script(session: Session, result_id: str) -> Flow[bytes]:
+    """`reproduce.py` of a run's result: gets the same numbers with plain FMPy."""
+    return (yield from _file(session, result_id, "py", ()))
 
 
 def account(session: Session, *, limit: int = 10, cursor: str | None = None) -> Flow[Account]:

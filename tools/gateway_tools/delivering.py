@@ -1,0 +1,78 @@
+"""A run that was let in ends here: delivered or failed, each with what was paid for it.
+
+`paying` lets it in. One mechanism for every tool that runs something for money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+
+from gateway_runs import records
+from gateway_runs.results import Prepared
+from gateway_simulation.exceptions import SimulationError
+from gateway_simulation.usage import Usage
+from gateway_tools.context import Context
+from gateway_tools.errors import failure_of
+from gateway_tools.exceptions import RunSettledError
+
+_log = structlog.get_logger()
+
+
+@contextmanager
+def under_way(context: Context, run_id: str) -> Iterator[None]:
+    """While the run goes on: whatever is raised ends it, and its payment is given back."""
+    try:
+        yield
+    except BaseException as error:
+        account_for(context, run_id, failure_of(error).code, getattr(error, "usage", None))
+        _fail(context, run_id, error)
+        raise
+
+
+def account_for(context: Context, run_id: str, outcome: str, usage: Usage | None) -> None:
+    """Tell the operator what the run took; nothing, where no process was begun for it."""
+    took = {**asdict(usage), "wall_ms": round(usage.wall_ms, 3)} if usage else {}
+    _log.info("run_finished", run_id=run_id, account_id=context.account_id, outcome=outcome, **took)
+
+
+def deliver(
+    context: Context, prepared: Prepared, made: Mapping[str, Any], wall_ms: float
+) -> records.Record:
+    """Record, result and payment in one transaction: durable together, or none of them.
+
+    Raises:
+        RunSettledError: the run was given up before.
+
+    """
+    gateway, now = context.gateway, context.now
+    with gateway.database.write() as db:
+        record = records.finish(db, prepared.run_id, made, now)
+        if record is None:
+            raise RunSettledError
+        gateway.results.keep(db, prepared)
+        gateway.payments.capture(db, prepared.run_id, now, wall_ms)
+    return record
+
+
+def _fail(context: Context, run_id: str, error: BaseException) -> None:
+    """Record why the run failed and give back what was reserved for it, in one transaction."""
+    now = context.now
+    models_fault = getattr(error, "models_fault", False)
+    charged = returned = None
+    with context.gateway.database.write() as db:
+        if records.fail(db, run_id, failure_of(error).code, now):
+            settled = context.gateway.payments.release(
+                db, run_id, now, None, models_fault=models_fault
+            )
+            charged = settled and settled.charged
+            returned = settled and settled.returned_to
+            context.gateway.results.delete(db, run_id)  # half of it may be a blob
+    if isinstance(error, SimulationError):
+        error.details["charged"] = str(charged) if charged else "nothing"
+        if returned:
+            error.details["given_back_as"] = returned
