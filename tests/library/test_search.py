@@ -34,6 +34,7 @@ PUMP = Stored(
     n_states=4,
 )
 
+
 @pytest.fixture(scope="module")
 def library(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
     cards = Catalogue.load(built, tmp_path_factory.mktemp("cache")).cards
