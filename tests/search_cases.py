@@ -39,7 +39,7 @@ CASES: Final[dict[str, tuple[str, ...]]] = {
     "free fall with collision": ("BouncingBall",),
     "van der pol": ("VanDerPol",),
     "limit cycle": ("VanDerPol",),
-    "stiff": ("VanDerPol", "Robertson", PRELOAD),
+    "stiff": ("VanDerPol", "Robertson", PRELOAD, RECTIFIER),
     "stiff chemical reaction": ("Robertson",),
     "exponential decay": ("Dahlquist",),
     "dalquist": ("Dahlquist",),

@@ -20,7 +20,7 @@ from pathlib import Path
 PACKAGE = "Modelica.Blocks"
 CLASSES = {  # name: (restriction, partial, experiment, comment)
     "Modelica.Blocks.Examples": ("package", False, False, "Examples"),
-    "Modelica.Blocks.Examples.Good": ("model", False, True, 'A "good" example'),
+    "Modelica.Blocks.Examples.Accepted": ("model", False, True, 'A "good" example'),
     "Modelica.Blocks.Examples.Fails": ("model", False, True, "Doesn't translate"),
     "Modelica.Blocks.Examples.Hangs": ("model", False, True, "Takes for ever"),
     "Modelica.Blocks.Examples.Crashes": ("model", False, True, "Ends the compiler"),

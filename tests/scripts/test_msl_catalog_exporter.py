@@ -21,7 +21,7 @@ EXPORTER = ROOT / "scripts" / "msl_catalog_exporter.py"
 STANDIN = Path(__file__).with_name("omc_standin.py")
 PACKAGE = "Modelica.Blocks"
 EXAMPLES = f"{PACKAGE}.Examples"
-GOOD = f"{EXAMPLES}.Good"
+GOOD = f"{EXAMPLES}.Accepted"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_every_example_is_exported_and_what_fails_stops_no_other(
     assert done.returncode == 1, done.stderr
     found = report(tmp_path)
     assert {name: one["status"] for name, one in found.items()} == {
-        "Good": "exported",
+        "Accepted": "exported",
         "Fails": "failed",
         "Hangs": "failed",
         "Crashes": "failed",
@@ -98,10 +98,10 @@ def test_begun_again_it_keeps_what_is_there_and_tries_the_rest(
     assert export(tmp_path, environment, *asked).returncode == 1
     built = Path(environment["OMC_STANDIN_LOG"]).read_text().split()
     assert sorted(built) == sorted([GOOD, f"{EXAMPLES}.Fails", f"{EXAMPLES}.Fails"])
-    assert report(tmp_path)["Good"]["status"] == "kept"
+    assert report(tmp_path)["Accepted"]["status"] == "kept"
     (tmp_path / "fmus" / f"om.{GOOD}.fmu").write_bytes(b"damaged")
     export(tmp_path, environment, *asked)
-    assert report(tmp_path)["Good"]["status"] == "exported"
+    assert report(tmp_path)["Accepted"]["status"] == "exported"
 
 
 def test_a_dry_run_lists_and_a_limit_counts(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -162,4 +162,4 @@ def test_an_interrupted_export_ends_its_compilers_and_keeps_what_is_done(
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) != 0
-    assert report(tmp_path)["Good"]["status"] == "exported"
+    assert report(tmp_path)["Accepted"]["status"] == "exported"
