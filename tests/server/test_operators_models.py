@@ -18,7 +18,7 @@ from gateway_server.settings import SettingsError
 
 CARD = """\
 description: Pump of the north plant
-tags: [north plant]
+tags: [zirconia]
 notes: Flow in l/min
 kpis: [x0_final]
 verified: {against: measurement, error: 0.02, how: Test bench in May}
@@ -64,11 +64,11 @@ def eventually(answer: Callable[[], Any], *, within_s: float = 30) -> Any:  # no
 
 def test_a_model_comes_and_goes_while_the_gateway_serves(gateway: Running, folder: Path) -> None:
     with gateway.http() as http:
-        assert http.get("/library", params={"query": "north plant"}).json()["models"] == []
+        assert http.get("/library", params={"query": "zirconia"}).json()["models"] == []
         (folder / "Acme.Pump.yaml").write_text(CARD)
         path = fmu(folder, "Acme.Pump")
         (found,) = eventually(
-            lambda: http.get("/library", params={"query": "north plant"}).json()["models"]
+            lambda: http.get("/library", params={"query": "zirconia"}).json()["models"]
         )
         assert (found["id"], found["verified_against"], found["error"]) == (
             "msl:Acme.Pump",
