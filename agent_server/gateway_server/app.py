@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway_server.auth import Authenticated
-from gateway_server.background import keep_up, start_simulations
+from gateway_server.background import keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
@@ -63,7 +63,8 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         start_simulations(gateway)
         background = [
-            asyncio.create_task(work) for work in (mcp.run(), a2a.run(), keep_up(gateway))
+            asyncio.create_task(work)
+            for work in (mcp.run(), a2a.run(), keep_up(gateway), keep_library(gateway))
         ]
         yield
         for task in background:

@@ -9,11 +9,13 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from gateway_library.operators import OperatorLibrary
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
 from gateway_tools.upkeep import delete_outdated, reconcile, recover
 
 _EVERY_S: Final = 30
+_LOOK_EVERY_S: Final = 2  # at the operators' folder
 
 _log = structlog.get_logger()
 
@@ -39,6 +41,38 @@ async def keep_up(gateway: Gateway) -> None:
             except Exception:  # noqa: BLE001  the next round may fare better
                 _log.exception("upkeep_failed", work=work.__name__.strip("_"))
         await anyio.sleep(_EVERY_S)
+
+
+async def keep_library(gateway: Gateway) -> None:
+    """Follow the operators' folder until cancelled: what is new there is served within seconds."""
+    operators = gateway.catalogue.operators
+    readable = True
+    while operators is not None:
+        more = False
+        try:
+            more = await to_thread.run_sync(_follow, gateway, operators)
+            readable = True
+        except OSError as error:
+            if readable:
+                _log.warning(
+                    "library_path_unreadable", folder=str(operators.folder), error=str(error)
+                )
+            readable = False
+        except Exception:  # noqa: BLE001  the next round may fare better
+            _log.exception("library_refresh_failed")
+        if not more:
+            await anyio.sleep(_LOOK_EVERY_S)
+
+
+def _follow(gateway: Gateway, operators: OperatorLibrary) -> bool:
+    """One round; whether there is more to do at once."""
+    done = operators.refresh()
+    if done.added or done.removed:
+        _log.info("library_changed", served=list(done.added), removed=list(done.removed))
+    for trouble in done.troubles:
+        _log.warning("library_file_wrong", file=trouble.file, problems=list(trouble.problems))
+    gateway.finder.library()  # so that no search waits for the new index
+    return done.more
 
 
 def _recover(gateway: Gateway) -> None:

@@ -101,12 +101,58 @@ def doctor() -> None:
 
 @library.command("list")
 def library_list() -> None:
-    """List the library's models and what they were verified against."""
-    from gateway_server.compose import catalogue  # noqa: PLC0415
-    from gateway_server.settings import storage_folder  # noqa: PLC0415
+    """List all models, yours in LIBRARY_PATH too, and what they were verified against."""
+    from gateway_server import library_commands as commands  # noqa: PLC0415
 
-    for card in catalogue(storage_folder(_settings()) / "models").cards:
-        typer.echo(f"{card.id:28} {card.description}  [{card.verified_against}]")
+    try:
+        for line in commands.listed(_settings()):
+            typer.echo(line)
+    except commands.LibraryCommandError as error:
+        _stop(error.lines)
+
+
+@library.command("verify")
+def library_verify(
+    path: Annotated[
+        Path | None, typer.Argument(help="A file or folder; default: LIBRARY_PATH")
+    ] = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures")] = False,
+) -> None:
+    """Check FMUs and their cards as the gateway does, run each for a moment, and say what is wrong.
+
+    Status 1 where a file isn't served.
+    """
+    from gateway_server import library_commands as commands  # noqa: PLC0415
+
+    try:
+        verdicts = commands.verified(_settings(), path)
+    except commands.LibraryCommandError as error:
+        _stop(error.lines)
+    for verdict in verdicts:
+        typer.echo(verdict.line)
+    fatal = {"FAIL", "WARN"} if strict else {"FAIL"}
+    if any(verdict.word in fatal for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+@library.command("add")
+def library_add(
+    file: Annotated[Path, typer.Argument(help="The FMU")],
+    card: Annotated[
+        Path | None, typer.Option(help="Its YAML card; default: the one beside it, if there is one")
+    ] = None,
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace one of that name")] = False,
+) -> None:
+    """Check an FMU and put it into LIBRARY_PATH: a running gateway serves it within seconds."""
+    from gateway_server import library_commands as commands  # noqa: PLC0415
+
+    try:
+        for verdict in commands.add(_settings(), file, card, replace=replace):
+            typer.echo(verdict.line)
+    except commands.LibraryCommandError as error:
+        _stop(error.lines)
 
 
 @library.command("build")

@@ -11,8 +11,12 @@ from typing import Final
 from pydantic import SecretStr
 
 from gateway_library.build import built_folder
-from gateway_library.catalogue import Catalogue
+from gateway_library.catalogue import PREFIX, Catalogue
+from gateway_library.examination import Examiner
 from gateway_library.exceptions import LibraryNotBuiltError
+from gateway_library.extraction import ExtractionCache
+from gateway_library.finder import Finder
+from gateway_library.operators import OperatorLibrary
 from gateway_library.store import ModelStore
 from gateway_library.tickets import Tickets
 from gateway_payments.service import Payments
@@ -60,22 +64,20 @@ def compose(settings: Settings, address: Address) -> Gateway:
     blobs = FolderBlobs(storage_folder(settings))
     database = open_database(settings)
     cache = storage_folder(settings) / "models"
-    limits = Limits(upload_bytes=settings.max_upload_mb * MEGABYTE)
-    sandbox = Tier.DEVELOPMENT if settings.sandbox_override else None
-    builder = Builder(sandbox)
+    builder = Builder(_sandbox(settings))
+    simulator = simulator_of(settings)
+    library = catalogue(settings, simulator, builder)
+    models = ModelStore(database, blobs, cache, _limits(settings), builder)
     return Gateway(
         version=version("fmu-gateway"),
         database=database,
-        catalogue=catalogue(cache),
-        models=ModelStore(database, blobs, cache, limits, builder),
+        catalogue=library,
+        models=models,
+        finder=Finder(library, models),
         tickets=Tickets(database),
         payments=Payments(database, offered),
         results=ResultStore(blobs),
-        simulator=Simulator(
-            timeout_s=settings.simulation_timeout_s,
-            memory_mb=settings.memory_limit,
-            sandbox=sandbox,
-        ),
+        simulator=simulator,
         builder=builder,
         run_limits=RunLimits(),
         timeout_s=settings.simulation_timeout_s,
@@ -107,12 +109,59 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def catalogue(cache: Path) -> Catalogue:
-    """The library that was built with this installation."""
+def simulator_of(settings: Settings) -> Simulator:
+    """What runs models; started by its first run."""
+    return Simulator(
+        timeout_s=settings.simulation_timeout_s,
+        memory_mb=settings.memory_limit,
+        sandbox=_sandbox(settings),
+    )
+
+
+def catalogue(
+    settings: Settings, simulator: Simulator, builder: Builder | None = None
+) -> Catalogue:
+    """The library that was built with this installation, and the operator's own models.
+
+    Raises:
+        SettingsError: there is no library, or LIBRARY_PATH is no folder.
+
+    """
+    cache = storage_folder(settings) / "models"
     try:
-        return Catalogue.load(built_folder(), cache)
+        built = Catalogue.load(built_folder(), cache)
     except LibraryNotBuiltError as error:
         raise SettingsError([str(error)]) from error
+    if settings.library_path is None:
+        return built
+    folder = Path(settings.library_path)
+    if not folder.is_dir():
+        raise SettingsError([f"LIBRARY_PATH: there is no folder {folder}"])
+    taken = frozenset(card.id.removeprefix(PREFIX) for card in built.cards)
+    return built.with_operators(operators_of(settings, (folder, cache), simulator, taken, builder))
+
+
+def operators_of(
+    settings: Settings,
+    places: tuple[Path, Path],
+    simulator: Simulator,
+    taken: frozenset[str],
+    builder: Builder | None = None,
+) -> OperatorLibrary:
+    """The models of a folder; `places` are that folder and where what is made of it is kept."""
+    folder, cache = places
+    limits = _limits(settings)
+    extracted = ExtractionCache(cache / "operators", limits, builder or Builder(_sandbox(settings)))
+    examiner = Examiner(extracted, limits, simulator)
+    return OperatorLibrary(folder, cache / "operators.json", extracted, examiner, taken)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(upload_bytes=settings.max_upload_mb * MEGABYTE)
+
+
+def _sandbox(settings: Settings) -> Tier | None:
+    return Tier.DEVELOPMENT if settings.sandbox_override else None
 
 
 def payment_settings(settings: Settings, address: Address) -> PaymentSettings:

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
     storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
+    library_path: Text = Field(
+        default=None, description="Folder of the operator's own FMUs, watched while serving"
+    )
     gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
 
     memory_limit: int = Field(

@@ -24,6 +24,13 @@ class UnknownModelError(LibraryError):
         self.nearest = nearest
 
 
+class RemovedModelError(LibraryError):
+    """A library model that its operator took away, or is replacing at this moment."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__("the model was taken out of the library", {"name": model_id[:_SHOWN]})
+
+
 class AmbiguousModelError(LibraryError):
     """A short name that several library models end in. `candidates` holds their ids."""
 

@@ -1,157 +1,169 @@
-"""Find a model by what it is about: words, tags, variables, units; typing mistakes forgiven."""
+"""Find a model by what it is about: words, tags, variables, units; typing mistakes forgiven.
+
+Each word of a query is looked for as it stands, in other forms, as a beginning, and where nobody
+has such a word, as a misspelling. What people call otherwise stands in `vocabulary.toml`. A word
+counts the more the fewer models have it.
+"""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cache
+from typing import Final, overload
 
-from gateway_library.catalogue import Card
-from gateway_library.store import Stored
-from gateway_simulation.model import Kind
+import numpy as np
+from numpy.typing import NDArray
 
-_LONGEST_QUERY: Final = 1000  # characters
+from gateway_library.domains import vocabulary
+from gateway_library.entries import Entry
+from gateway_library.index import Index, Mask, Weights
+from gateway_library.words import stem_of, words_of
+
+LONGEST_QUERY: Final = 1000  # characters that are looked at
 _MOST_WORDS: Final = 20
 _IGNORED: Final = frozenset(
-    {"a", "an", "and", "for", "in", "model", "of", "on", "or", "simulate", "simulation", "the"}
-    | {"to", "with"}
+    {"a", "an", "and", "example", "examples", "for", "in", "model", "models", "of", "on", "or"}
+    | {"simulate", "simulation", "that", "the", "to", "with"}
 )
-_NAME, _TAG, _UNIT, _VARIABLE, _TEXT = 10.0, 6.0, 5.0, 3.0, 2.0
-_PREFIX: Final = 0.8  # of a word's weight, for a query that is its beginning
-_SIMILAR: Final = 0.6  # for a word spelled almost so
-_SIMILARITY: Final = 78  # of 100, by rapidfuzz's ratio
-_SHORTEST_MISTAKE: Final = 4  # letters; shorter words are too like each other
-_SHORTEST_PREFIX: Final = 3
+_SYNONYM: Final = 0.5  # of a word's weight, for what a card says instead
+_LONGEST_PHRASE: Final = 3  # words
 _FULLEST: Final = 0.5  # of the query's words must be found
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One model that can be found. The text of an upload is its author's: data, not instruction."""
+class Hits(Sequence[Entry]):
+    """What was found, best first, and how many of it there are by each facet's values."""
 
-    id: str
-    source: Literal["library", "upload"]
-    model_name: str
-    fmi_version: str
-    guid: str
-    description: str | None
-    kinds: tuple[Kind, ...]
-    tags: tuple[str, ...]
-    units: tuple[str, ...]
-    variables: tuple[str, ...]
-    verified_against: str | None
-    error: float | None
+    facets: Mapping[str, Mapping[str, int]]
+    _indexes: tuple[Index, ...]
+    _positions: NDArray[np.intp]
 
+    def __len__(self) -> int:
+        """How many were found."""
+        return len(self._positions)
 
-def library_entry(card: Card) -> Entry:
-    """The library model as search sees it."""
-    return Entry(
-        id=card.id,
-        source="library",
-        model_name=card.model_name,
-        fmi_version=card.fmi_version,
-        guid=card.guid,
-        description=card.description,
-        kinds=card.kinds,
-        tags=card.tags,
-        units=tuple(sorted({v.unit for v in card.variables if v.unit})),
-        variables=tuple(text for v in card.variables for text in (v.name, v.description)),
-        verified_against=card.verified_against,
-        error=card.error,
-    )
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        """The entry in that place, or some of them."""
+        if isinstance(index, slice):
+            return [self._entry(int(position)) for position in self._positions[index]]
+        return self._entry(int(self._positions[index]))
+
+    def _entry(self, position: int) -> Entry:
+        for index in self._indexes:
+            if position < len(index.entries):
+                return index.entries[position]
+            position -= len(index.entries)
+        raise IndexError
 
 
-def upload_entry(stored: Stored) -> Entry:
-    """The account's upload as search sees it."""
-    return Entry(
-        id=stored.id,
-        source="upload",
-        model_name=stored.model_name,
-        fmi_version=stored.fmi_version,
-        guid=stored.guid,
-        description=stored.description,
-        kinds=stored.kinds,
-        tags=(),
-        units=stored.units,
-        variables=stored.variables,
-        verified_against=None,
-        error=None,
-    )
+def search(indexes: Sequence[Index], query: str, wanted: Mapping[str, str] | None = None) -> Hits:
+    """What matches `query` in all of `indexes`; everything, in order of name, for an empty one.
 
-
-def search(entries: Iterable[Entry], query: str) -> list[Entry]:
-    """The entries that match, best first; all of them, in order of name, for an empty query."""
-    found = sorted(entries, key=lambda e: (e.source, e.model_name, e.fmi_version, e.id))
+    `wanted` asks for values of facets: domain, kind, states, source, fmi_version.
+    """
+    asked = tuple(indexes)
+    found = _having(asked, wanted or {})
     words = _query_words(query)
-    if not words:
-        return found
-    index = _index(found)
-    scores: dict[int, list[float]] = defaultdict(list)
-    for word in words:
-        for position, score in _matches(word, index).items():
-            scores[position].append(score)
-    enough = [p for p in sorted(scores) if len(scores[p]) >= _FULLEST * len(words)]
-    enough.sort(key=lambda p: -sum(scores[p]))
-    return [found[position] for position in enough]
+    scores = _scores(asked, words) if words else None
+    if scores is not None:
+        found &= scores > 0
+    (positions,) = np.nonzero(found)
+    if scores is not None:
+        positions = positions[np.argsort(-scores[positions], kind="stable")]
+    return Hits(_counts(asked, found), asked, positions)
 
 
 def _query_words(query: str) -> list[str]:
     """Distinct words in order; where all of them are noise, the noise."""
-    words = list(dict.fromkeys(_words(query[:_LONGEST_QUERY])))[:_MOST_WORDS]
+    words = list(dict.fromkeys(words_of(query[:LONGEST_QUERY])))[:_MOST_WORDS]
     return [word for word in words if word not in _IGNORED] or words
 
 
-def _index(entries: Sequence[Entry]) -> dict[str, dict[int, float]]:
-    """For each word the entries that hold it, by position, and the weight of the best place."""
-    index: dict[str, dict[int, float]] = defaultdict(dict)
-    for position, entry in enumerate(entries):
-        for text, weight in _texts(entry):
-            for word in _words(text):
-                index[word][position] = max(weight, index[word].get(position, 0.0))
-        for unit in entry.units:
-            index[unit.casefold()][position] = _UNIT
-    return index
+def _scores(indexes: tuple[Index, ...], words: list[str]) -> Weights:
+    """How well each entry matches; 0 where it holds too few of the words."""
+    slots = [_rated(_word(indexes, word)) for word in words]
+    for first, length, phrases in _synonyms(words):
+        for phrase in phrases:
+            rated = _rated(_phrase(indexes, phrase)) * np.float32(_SYNONYM)
+            for place in range(first, first + length):
+                slots[place] = np.maximum(slots[place], rated)
+    table = np.stack(slots)
+    enough = np.count_nonzero(table, axis=0) >= _FULLEST * len(words)
+    return np.where(enough, table.sum(axis=0), np.float32(0))
 
 
-def _texts(entry: Entry) -> Iterable[tuple[str, float]]:
-    yield entry.id, _NAME
-    yield entry.model_name, _NAME
-    yield entry.description or "", _TEXT
-    for tag in entry.tags:
-        yield tag, _TAG
-    for variable in entry.variables:
-        yield variable, _VARIABLE
+def _word(indexes: tuple[Index, ...], word: str) -> Weights:
+    known = [index.known(word) for index in indexes]
+    if all(weights is None for weights in known):
+        known = [index.similar(word) for index in indexes]
+    return _joined(indexes, known)
 
 
-def _words(text: str) -> Iterable[str]:
-    """`BouncingBall` is found as bouncing, ball and bouncingball; `m/s` as it stands."""
-    for chunk in text.split():
-        if "/" in chunk:
-            yield chunk.casefold()
-        for word in re.findall(r"\w+", chunk):
-            yield word.casefold()
-            parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", word)
-            if len(parts) > 1:
-                yield from (part.casefold() for part in parts)
+def _phrase(indexes: tuple[Index, ...], phrase: tuple[str, ...]) -> Weights:
+    """The weight of its least prominent word: all of them must be there."""
+    words = [_joined(indexes, [index.said(word) for index in indexes]) for word in phrase]
+    weakest: Weights = np.minimum.reduce(words)
+    return weakest
 
 
-def _matches(word: str, index: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
-    """The entries that hold something like `word`, and how well."""
-    from rapidfuzz import fuzz, process  # noqa: PLC0415  not needed to start a server
+def _joined(indexes: tuple[Index, ...], weights: Sequence[Weights | None]) -> Weights:
+    return np.concatenate(
+        [
+            np.zeros(len(index.entries), np.float32) if found is None else found
+            for index, found in zip(indexes, weights, strict=True)
+        ]
+    )
 
-    likeness = {word: 1.0} if word in index else {}
-    if len(word) >= _SHORTEST_PREFIX:
-        likeness |= {w: _PREFIX for w in index if w.startswith(word) and w != word}
-    if len(word) >= _SHORTEST_MISTAKE:
-        similar = process.extract(
-            word, index.keys(), scorer=fuzz.ratio, score_cutoff=_SIMILARITY, limit=20
-        )
-        for found, ratio, _ in similar:
-            likeness.setdefault(found, _SIMILAR * ratio / 100)
-    best: dict[int, float] = {}
-    for found, factor in likeness.items():
-        for position, weight in index[found].items():
-            best[position] = max(factor * weight, best.get(position, 0.0))
-    return best
+
+def _rated(weights: Weights) -> Weights:
+    """What few have counts more than what many have."""
+    having = np.count_nonzero(weights)
+    return weights * np.float32(np.log1p(len(weights) / having)) if having else weights
+
+
+def _synonyms(words: list[str]) -> Iterator[tuple[int, int, list[tuple[str, ...]]]]:
+    """Where in the query something stands that cards call otherwise, and how they call it."""
+    stems = [stem_of(word) for word in words]
+    for length in range(1, _LONGEST_PHRASE + 1):
+        for first in range(len(stems) - length + 1):
+            phrases = _table().get(tuple(stems[first : first + length]))
+            if phrases:
+                yield first, length, phrases
+
+
+@cache
+def _table() -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    return {
+        tuple(stem_of(word) for word in said.split()): [tuple(p.split()) for p in phrases]
+        for said, phrases in vocabulary()["synonyms"].items()
+    }
+
+
+def _having(indexes: tuple[Index, ...], wanted: Mapping[str, str]) -> Mask:
+    found = np.ones(sum(len(index.entries) for index in indexes), np.bool_)
+    for facet, value in wanted.items():
+        found &= _mask(indexes, facet, value)
+    return found
+
+
+def _counts(indexes: tuple[Index, ...], found: Mask) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for facet in ("domain", "kind", "states"):
+        values = sorted({value for index in indexes for value in index.facets[facet]})
+        counted = {v: int(np.count_nonzero(found & _mask(indexes, facet, v))) for v in values}
+        counts[facet] = {value: count for value, count in counted.items() if count}
+    return counts
+
+
+def _mask(indexes: tuple[Index, ...], facet: str, value: str) -> Mask:
+    return np.concatenate(
+        [
+            index.facets[facet].get(value, np.zeros(len(index.entries), np.bool_))
+            for index in indexes
+        ]
+    )

@@ -87,6 +87,7 @@ class Stored:
     kinds: tuple[Kind, ...]
     variables: tuple[str, ...]  # the first names; what search looks at
     units: tuple[str, ...]
+    n_states: int | None = None  # where a version stored it that knew of it
 
 
 class ModelStore:
@@ -149,6 +150,13 @@ class ModelStore:
         with self._database.read() as db:
             rows = db.execute(_owned(account_id).order_by(*newest_first)).all()
         return [_stored(row) for row in rows]
+
+    def edition(self, account_id: str) -> tuple[int, datetime | None]:
+        """What differs whenever the account's uploads do: how many, and when it sent the newest."""
+        counted = select(func.count(), func.max(ModelOwnerRow.created_at))
+        with self._database.read() as db:
+            count, newest = db.execute(counted.where(ModelOwnerRow.account_id == account_id)).one()
+        return count, newest
 
     def remove(self, account_id: str, model_id: str) -> None:
         """Take the model from the account; with its last owner it is deleted.
@@ -258,6 +266,7 @@ def _summary(description: ModelDescription) -> dict[str, Any]:
         "guid": description.guid,
         "description": description.description,
         "kinds": list(description.kinds),
+        "n_states": description.n_states,
         "variables": [v.name for v in description.variables[:_SEARCHED_VARIABLES]],
         "units": sorted({v.unit for v in description.variables if v.unit}),
     }
@@ -277,4 +286,5 @@ def _stored(row: Row[Any]) -> Stored:
         kinds=tuple(summary["kinds"]),
         variables=tuple(summary["variables"]),
         units=tuple(summary["units"]),
+        n_states=summary.get("n_states"),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway_library.catalogue import Catalogue
+from gateway_library.finder import Finder
 from gateway_library.store import ModelStore
 from gateway_library.tickets import Tickets
 from gateway_payments.accounts import Caller
@@ -28,6 +29,7 @@ class Gateway:
     database: Database
     catalogue: Catalogue
     models: ModelStore
+    finder: Finder
     tickets: Tickets
     payments: Payments
     results: ResultStore

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway_library.catalogue import Card
 from gateway_simulation.model import Model, Variable
 from gateway_tools.context import Context
 from gateway_tools.paging import page
@@ -62,12 +63,16 @@ class DescribeOutput(VariablePage):
     states: int = Field(description="Number of continuous states")
     default_experiment: dict[str, float]
     example_request: Untrusted[dict[str, Any]] = Field(description="Arguments for simulate")
+    notes: str | None = Field(
+        default=None, description="What the gateway's operator wants a user of it to know"
+    )
 
 
 def handle(context: Context, request: VariableQuery) -> DescribeOutput:
     """Describe the model and the variables asked for."""
     model = context.gateway.model(context.account_id, request.fmu_id)
-    return _described(model, variables(model, request))
+    card = None if model.id.startswith("fmu_") else context.gateway.catalogue.card(model.id)
+    return _described(model, card, variables(model, request))
 
 
 def list_variables(context: Context, request: VariableQuery) -> VariablePage:
@@ -95,7 +100,7 @@ def _rank(variable: Variable) -> int:
     return _OUTSIDE_FIRST.index(causality) if causality in _OUTSIDE_FIRST else len(_OUTSIDE_FIRST)
 
 
-def _described(model: Model, shown: VariablePage) -> DescribeOutput:
+def _described(model: Model, card: Card | None, shown: VariablePage) -> DescribeOutput:
     described = model.description
     experiment = described.default_experiment
     default = {
@@ -112,7 +117,7 @@ def _described(model: Model, shown: VariablePage) -> DescribeOutput:
         model_name=described.model_name,
         fmi_version=described.fmi_version,
         guid=described.guid,
-        description=described.description,
+        description=card.description if card else described.description,
         generation_tool=described.generation_tool,
         sha256=model.sha256,
         kinds=list(described.kinds),
@@ -120,11 +125,12 @@ def _described(model: Model, shown: VariablePage) -> DescribeOutput:
         compiled_by=described.compiled_by,
         states=described.n_states,
         default_experiment={name: v for name, v in default.items() if v is not None},
-        example_request=_example(model),
+        example_request=_example(model, card.kpis if card else ()),
+        notes=card.notes if card else None,
     )
 
 
-def _example(model: Model) -> dict[str, Any]:
+def _example(model: Model, kpis: tuple[str, ...]) -> dict[str, Any]:
     """A request that runs as it stands: one parameter at its start, one key figure."""
     described = model.description
     example: dict[str, Any] = {"fmu_id": model.id}
@@ -138,7 +144,9 @@ def _example(model: Model) -> dict[str, Any]:
     if tunable:
         example["start_values"] = {tunable[0].name: tunable[0].start}
     outputs = [v for v in described.outputs if v.type == "real" and not v.dimensions]
-    if outputs:
+    if kpis:
+        example["kpis"] = list(kpis)
+    elif outputs:
         example["kpis"] = [f"{outputs[0].name}_max"]
     return example
 

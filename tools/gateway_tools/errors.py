@@ -78,6 +78,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     library.UnknownModelError: Failure(
         "unknown_model", 404, "Use one of details.nearest, or search with list_library."
     ),
+    library.RemovedModelError: Failure(
+        "model_removed", 410, "Find another with list_library; results of this one stay."
+    ),
     library.AmbiguousModelError: Failure(
         "ambiguous_model", 422, "Name one of details.candidates in full."
     ),

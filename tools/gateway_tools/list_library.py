@@ -6,7 +6,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway_library.search import Entry, library_entry, search, upload_entry
+from gateway_library.domains import Domain
+from gateway_library.entries import Entry, States
+from gateway_library.search import LONGEST_QUERY
 from gateway_tools.context import Context
 from gateway_tools.paging import page
 from gateway_tools.tool import Tool
@@ -15,9 +17,11 @@ from gateway_tools.untrusted import Answer, Untrusted
 NAME: Final = "list_library"
 DESCRIPTION: Final = """\
 Find a model to simulate: the verified library and your own uploads, best match first. Free. Words
-may name what the model does, a tag, a variable or a unit; typing mistakes are forgiven. Each entry
-says what it was verified against. Next: describe_model with its id.
+may name what the model does, a tag, a variable or a unit; typing mistakes are forgiven. Narrow by
+domain, kind or number of states: facets counts them. Each entry says what it was verified against.
+Next: describe_model with its id.
 Example: {"query": "bouncing ball"}."""
+_FACETS: Final = {"domain", "kind", "states", "source", "fmi_version"}
 
 
 class LibraryInput(BaseModel):
@@ -26,7 +30,9 @@ class LibraryInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str = Field(default="", max_length=10_000, description="Words; empty lists everything")
+    domain: Domain | None = None
     kind: Literal["co_simulation", "model_exchange"] | None = None
+    states: States | None = Field(default=None, description="Number of continuous states")
     fmi_version: Literal["2.0", "3.0"] | None = None
     source: Literal["library", "upload"] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 10
@@ -55,34 +61,25 @@ class LibraryOutput(Answer):
 
     models: Untrusted[list[ModelView]]
     total: int
+    facets: dict[str, dict[str, int]] = Field(
+        default={},
+        description="How many of them by domain, kind and states, where more follow",
+    )
     next_cursor: str | None
     next_steps: list[str]
 
 
 def handle(context: Context, request: LibraryInput) -> LibraryOutput:
     """Search the library and what the account has uploaded."""
-    found = [e for e in search(_entries(context), request.query) if _wanted(e, request)]
+    wanted = request.model_dump(include=_FACETS, exclude_none=True)
+    found = context.gateway.finder.find(context.account_id, request.query, wanted)
     shown, next_cursor = page(found, request.cursor, request.limit)
     return LibraryOutput(
         models=[_view(entry) for entry in shown],
         total=len(found),
+        facets={name: dict(counts) for name, counts in found.facets.items()} if next_cursor else {},
         next_cursor=next_cursor,
-        next_steps=_next_steps([entry.id for entry in shown]),
-    )
-
-
-def _entries(context: Context) -> list[Entry]:
-    gateway = context.gateway
-    library = [library_entry(card) for card in gateway.catalogue.cards]
-    uploads = gateway.models.list(context.account_id)
-    return [*library, *(upload_entry(stored) for stored in uploads)]
-
-
-def _wanted(entry: Entry, request: LibraryInput) -> bool:
-    return (
-        request.kind in (None, *entry.kinds)
-        and request.fmi_version in (None, entry.fmi_version)
-        and request.source in (None, entry.source)
+        next_steps=_next_steps([entry.id for entry in shown], request.query),
     )
 
 
@@ -101,10 +98,12 @@ def _view(entry: Entry) -> ModelView:
     )
 
 
-def _next_steps(ids: list[str]) -> list[str]:
+def _next_steps(ids: list[str], query: str) -> list[str]:
+    cut = f"Only the first {LONGEST_QUERY} characters were looked at: use fewer words"
+    told = [cut] if len(query) > LONGEST_QUERY else []
     if not ids:
-        return ["Nothing matches: use other words, or upload_fmu a model of your own"]
-    return [f'See its variables: describe_model {{"fmu_id": "{ids[0]}"}}']
+        return [*told, "Nothing matches: use other words, or upload_fmu a model of your own"]
+    return [*told, f'See its variables: describe_model {{"fmu_id": "{ids[0]}"}}']
 
 
 TOOL: Final = Tool(
