@@ -19,17 +19,17 @@ from gateway_library.index import Index
 from gateway_library.search import search
 from gateway_library.store import Stored
 
-PUMP = Stored(
+PLANT = Stored(
     id="fmu_0123456789abcdef",
     sha256="0" * 64,
     size_bytes=1,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    model_name="ScavengeCircuit",
+    model_name="TurbineCircuit",
     fmi_version="2.0",
     guid="{1}",
-    description="Oil circuit of an engine",
+    description="Steam circuit of a power plant",
     kinds=("co_simulation",),
-    variables=("oil.T", "speed"),
+    variables=("steam.T", "speed"),
     units=("degC", "rad/s"),
     n_states=4,
 )
@@ -43,7 +43,7 @@ def library(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
 
 @pytest.fixture(scope="module")
 def both(library: Index) -> tuple[Index, Index]:
-    return library, Index([upload_entry(PUMP)])
+    return library, Index([upload_entry(PLANT)])
 
 
 def ids(found: Sequence[Entry]) -> list[str]:
@@ -67,10 +67,10 @@ def test_what_an_agent_asks_for_comes_first(library: Index, query: str) -> None:
         ("msl:BouncingBall", "msl:BouncingBall"),
         ("msl:BouncingBall@fmi3", "msl:BouncingBall@fmi3"),
         ("bounces", "msl:BouncingBall"),
-        ("scavenge circuit", PUMP.id),
-        ("scavnge", PUMP.id),
-        ("degC oil", PUMP.id),
-        (PUMP.id, PUMP.id),
+        ("turbine circuit", PLANT.id),
+        ("turbne", PLANT.id),
+        ("degC steam", PLANT.id),
+        (PLANT.id, PLANT.id),
     ],
 )
 def test_names_forms_units_and_uploads_are_found(
@@ -93,7 +93,7 @@ def test_no_words_list_everything_by_name_uploads_last(
     found = search(both, query)
     assert len(found) == sum(len(index.entries) for index in both)
     assert [e.model_name for e in found[:-1]] == sorted(e.model_name for e in found[:-1])
-    assert found[-1].id == PUMP.id
+    assert found[-1].id == PLANT.id
 
 
 def test_what_matches_nothing_finds_nothing(both: tuple[Index, Index]) -> None:
@@ -101,16 +101,16 @@ def test_what_matches_nothing_finds_nothing(both: tuple[Index, Index]) -> None:
 
 
 def test_half_of_the_words_must_be_there(both: tuple[Index, Index]) -> None:
-    assert PUMP.id in ids(search(both, "oil warp"))
-    assert PUMP.id not in ids(search(both, "oil warp drive"))
+    assert PLANT.id in ids(search(both, "steam warp"))
+    assert PLANT.id not in ids(search(both, "steam warp drive"))
 
 
 def test_what_people_call_otherwise_is_found_after_what_is_called_so() -> None:
-    freewheel = replace(upload_entry(PUMP), id="fmu_1", model_name="Freewheel", description=None)
+    freewheel = replace(upload_entry(PLANT), id="fmu_1", model_name="Freewheel", description=None)
     clutch = replace(
-        upload_entry(PUMP), id="fmu_2", model_name="A", description="A one way clutch of a starter"
+        upload_entry(PLANT), id="fmu_2", model_name="A", description="A one way clutch of a starter"
     )
-    halfway = replace(upload_entry(PUMP), id="fmu_3", model_name="B", description="one way valve")
+    halfway = replace(upload_entry(PLANT), id="fmu_3", model_name="B", description="one way valve")
     assert ids(search((Index([clutch, halfway, freewheel]),), "freewheel")) == ["fmu_1", "fmu_2"]
 
 
@@ -119,13 +119,13 @@ def test_facets_narrow_and_are_counted(both: tuple[Index, Index]) -> None:
     assert everything.facets["kind"]["co_simulation"] == len(everything)
     assert everything.facets["states"]["3-9"] >= 1
     thermal = search(both, "", {"domain": "thermal", "states": "3-9", "source": "upload"})
-    assert ids(thermal) == [PUMP.id]
+    assert ids(thermal) == [PLANT.id]
     assert thermal.facets == {
         "domain": {"mechanical": 1, "thermal": 1},
         "kind": {"co_simulation": 1},
         "states": {"3-9": 1},
     }
-    assert ids(search(both, "oil", {"kind": "model_exchange", "source": "upload"})) == []
+    assert ids(search(both, "steam", {"kind": "model_exchange", "source": "upload"})) == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_domain_is_read_from_name_and_tags_else_from_units(
 
 @given(query=st.text(max_size=200))
 def test_any_query_is_answered_with_known_entries_once_each(query: str) -> None:
-    entry = upload_entry(PUMP)
+    entry = upload_entry(PLANT)
     known = Index([entry, replace(entry, id="fmu_1", model_name="Ärger_π")])
     found = ids(search((known, Index()), query))
     assert len(found) == len(set(found)) <= 2
