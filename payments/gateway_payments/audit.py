@@ -2,6 +2,9 @@
 
 Each rule is one query for the rows that break it. They are joins on keys and sums by group, so that
 a million transfers are looked through in seconds.
+
+That each free run was free by right is not among them: whether the service was free that day, or
+how many runs it gave away, is in the settings of that day, which the database doesn't know.
 """
 
 from __future__ import annotations
@@ -80,6 +83,19 @@ RULES: Final[dict[str, TextClause]] = {
         "a run that is paid for holds an entitlement until it ends": """
             SELECT u.run_id FROM usage u LEFT JOIN entitlements e ON e.run_id = u.run_id
             WHERE u.offer IS NOT NULL AND u.outcome <> 'failed' AND e.id IS NULL
+        """,
+        "a run that is free holds nothing and costs nothing": """
+            SELECT u.run_id FROM usage u LEFT JOIN entitlements e ON e.run_id = u.run_id
+            WHERE u.offer IS NULL
+                AND (e.id IS NOT NULL OR u.price_micros <> 0 OR u.outcome = 'exhausted')
+        """,
+        "no more free runs are counted than were had": """
+            SELECT f.account_id || ' ' || f.day FROM free_runs f
+            LEFT JOIN (SELECT account_id, substr(CAST(created_at AS TEXT), 1, 10) AS day,
+                    COUNT(*) AS runs FROM usage WHERE offer IS NULL
+                GROUP BY account_id, substr(CAST(created_at AS TEXT), 1, 10)) u
+                ON u.account_id = f.account_id AND u.day = f.day
+            WHERE f.used > COALESCE(u.runs, 0)
         """,
         "usage shows what was charged": """
             SELECT u.run_id FROM usage u LEFT JOIN entitlements e ON e.run_id = u.run_id

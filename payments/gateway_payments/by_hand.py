@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from gateway_payments import budgets, payments
 from gateway_payments.exceptions import NotWaitingError
-from gateway_payments.identifiers import is_plausible, require_text
+from gateway_payments.identifiers import is_plausible, require_words
 from gateway_payments.outbox import OutboxRow
 from gateway_payments.payments import Payment
 from gateway_payments.providers.x402 import KIND as BY_CHAIN
@@ -65,7 +65,7 @@ def dismiss(db: Connection, named: str, reason: str) -> None:
 
     Raises NotWaitingError for any other id, InvalidTextError (of `reason`).
     """
-    require_text("reason", reason, longest=_LONGEST_REASON)
+    require_words("reason", reason, longest=_LONGEST_REASON)
     done = {"state": "dismissed", "reason": reason}
     if db.execute(update(OutboxRow).where(*_stuck(named)).values(done)).rowcount != 1:
         _dismiss_payment(db, named, reason)

@@ -40,11 +40,11 @@ class UnknownAccountError(PaymentError):
 
 
 class InvalidTextError(PaymentError):
-    """A name that would be stored is too long, or holds characters that do not print."""
+    """A text that would be stored is too long, doesn't print, or is empty where it may not be."""
 
     def __init__(self, name: str, longest: int) -> None:
         super().__init__(
-            f"{name} must be printable text of at most {longest} characters",
+            f"{name} must be printable text of at most {longest} characters, and say something",
             name=name,
             longest=longest,
         )
@@ -308,7 +308,7 @@ class ChainUnavailableError(OutsideUnavailableError):
 
 
 class LastUnlimitedKeyError(PaymentError):
-    """With a budget on this key nobody could manage the account any more."""
+    """With a budget on this key, or without it, nobody could manage the account's other keys."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__("it is the account's last key without a budget", key_id=key_id)

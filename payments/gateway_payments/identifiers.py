@@ -21,3 +21,10 @@ def require_text(name: str, value: str, *, longest: int) -> None:
     """
     if len(value) > longest or not value.isprintable():
         raise InvalidTextError(name, longest)
+
+
+def require_words(name: str, value: str, *, longest: int) -> None:
+    """Raise InvalidTextError unless `value` is printable and says something."""
+    require_text(name, value, longest=longest)
+    if not value.strip():
+        raise InvalidTextError(name, longest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from gateway_payments import accounts, budgets
 from gateway_payments.accounts import ApiKeyRow, Caller, NewKey
@@ -37,9 +37,17 @@ def add_key(
 
 
 def revoke_key(db: Connection, caller: Caller, key_id: str, now: datetime) -> None:
-    """Make a key worthless from now on. Raises LimitedKeyError, UnknownKeyError."""
+    """Make a key worthless from now on.
+
+    Whoever revokes the last good key closes the account. The last one without a budget goes only
+    after those that have one: nobody could revoke these any more. Where it leaked, a new one is
+    made first. Raises LimitedKeyError, UnknownKeyError, LastUnlimitedKeyError.
+    """
     budgets.require_unlimited(db, caller)
     accounts.revoke_key(db, caller.account_id, key_id, now)
+    managed = caller.key_id is None or _unlimited(db, caller.account_id)
+    if not managed and _good(db, caller.account_id):
+        raise LastUnlimitedKeyError(key_id)
 
 
 def change_budget(db: Connection, caller: Caller, key_id: str, budget: Budget | None) -> None:
@@ -74,9 +82,10 @@ def change_auto_pay(
 
 def _unlimited(db: Connection, account_id: str) -> int:
     """How many keys of the account are good and have no budget."""
-    usable = (
-        ApiKeyRow.account_id == account_id,
-        ApiKeyRow.revoked_at.is_(None),
-        ApiKeyRow.id.not_in(select(BudgetRow.key_id)),
-    )
-    return db.execute(select(func.count()).select_from(ApiKeyRow).where(*usable)).scalar_one()
+    return _good(db, account_id, ApiKeyRow.id.not_in(select(BudgetRow.key_id)))
+
+
+def _good(db: Connection, account_id: str, *which: ColumnElement[bool]) -> int:
+    """How many keys of the account are good."""
+    good = (ApiKeyRow.account_id == account_id, ApiKeyRow.revoked_at.is_(None), *which)
+    return db.execute(select(func.count()).select_from(ApiKeyRow).where(*good)).scalar_one()

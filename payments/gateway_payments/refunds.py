@@ -16,7 +16,7 @@ from gateway_payments.exceptions import (
     PaymentInUseError,
     UnknownPaymentError,
 )
-from gateway_payments.identifiers import is_plausible, require_text
+from gateway_payments.identifiers import is_plausible, require_words
 from gateway_payments.money import Money
 from gateway_payments.quotes import find_quote
 from gateway_payments.settlement import give_back
@@ -53,7 +53,7 @@ def by_payer(database: Database, account_id: str, quote_id: str, now: datetime) 
 
 def by_operator(database: Database, named: str, reason: str, now: datetime) -> Refund:
     """Give back any unused right; the reason is logged."""
-    require_text("reason", reason, longest=_LONGEST_REASON)
+    require_words("reason", reason, longest=_LONGEST_REASON)
     if not is_plausible(named):
         raise UnknownPaymentError(named[:40])
     with database.write() as db:

@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 import structlog
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, func, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from gateway_payments import entitlements, payments
 from gateway_payments.entitlements import Entitlement, EntitlementRow
@@ -128,6 +128,14 @@ def is_gone(db: Connection, run_id: str) -> bool:
         .with_for_update(of=PaymentRow)
     )
     return db.execute(paid).scalar() in GONE
+
+
+def was_deducted(db: Connection, payment: Payment, reversal_id: str) -> bool:
+    """Whether it had gone back before we gave back the rest, which was less by that."""
+    earlier, ours = aliased(ReversalRow), aliased(ReversalRow)
+    both = (earlier.id == reversal_id, ours.id == payment.id)
+    found = select(ours.id).where(*both, earlier.created_at <= ours.created_at)
+    return db.execute(found).first() is not None
 
 
 def went_back(db: Connection, payment: Payment) -> int:

@@ -383,8 +383,8 @@ class Payments:
         refunded = refunds.due(self._database, now)
         sent = self.send_letters(now)
         paid = self._stripe.checkout.catch_up(now) if self._stripe else 0
-        settled = self._x402.reconcile(now) if self._x402 else []
-        return Reconciled(refunded=refunded, sent=sent, paid=paid + len(settled))
+        settled = self._x402.reconcile(now) if self._x402 else 0
+        return Reconciled(refunded=refunded, sent=sent, paid=paid + settled)
 
     def usage(self, account_id: str, cursor: str | None, limit: int) -> UsagePage:
         """The account's runs, newest first. Raises InvalidCursorError."""

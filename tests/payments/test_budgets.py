@@ -18,7 +18,7 @@ from payments.world import DOLLAR, World, priced
 from postgres import fresh_database
 from stripe_standin.sessions import Stripe
 
-from gateway_payments.accounts import Caller, add_key, find_caller
+from gateway_payments.accounts import Caller, add_key, find_caller, list_keys
 from gateway_payments.budgets import Budget, Period, spend, unspend
 from gateway_payments.exceptions import (
     BudgetExceededError,
@@ -374,6 +374,24 @@ def test_the_last_key_without_a_budget_gets_none(world: World) -> None:
     with world.database.write() as db:
         add_key(db, ada.account_id, "owner", world.now)
         change_budget(db, ada, ada.key_id, FOUR_DOLLARS)
+
+
+def test_the_last_key_without_a_budget_is_revoked_last(world: World) -> None:
+    ada = world.ada
+    assert ada.key_id
+    with world.database.write() as db:
+        agent = add_limited_key(db, ada, "agent", FOUR_DOLLARS, world.now)
+    with pytest.raises(LastUnlimitedKeyError), world.database.write() as db:
+        revoke_key(db, ada, ada.key_id, world.now)
+    with world.database.write() as db:
+        fresh = add_limited_key(db, ada, "fresh", None, world.now)
+        revoke_key(db, ada, ada.key_id, world.now)
+    owner = Caller(ada.account_id, fresh.key_id)
+    with world.database.write() as db:
+        revoke_key(db, owner, agent.key_id, world.now)
+        revoke_key(db, owner, fresh.key_id, world.now)
+    with world.database.read() as db:
+        assert all(key.revoked_at for key in list_keys(db, ada.account_id))
 
 
 def test_of_two_keys_that_limit_each_other_at_once_one_stays_unlimited(any_world: World) -> None:

@@ -97,6 +97,33 @@ def test_a_refund_that_came_back_is_not_sent_again_but_dismissed_for_good(
     assert waiting(world) == []
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_part_that_comes_back_after_we_gave_back_the_rest_reaches_the_operator(
+    world: World, *, sent: bool
+) -> None:
+    quote = world.quote(world.ada)
+    session = world.open_session(world.ada, quote)
+    world.webhook(world.stripe.complete(session))
+    intent = world.stripe.sessions[session]["payment_intent"]
+    part = refund(world.stripe, {"payment_intent": intent, "amount": 30})
+    world.webhook(world.stripe.events[-1])
+    world.later(minutes=1)
+    payment_id = world.payments.refund_any(quote.id, "asked for", world.now).payment_id
+    world.later(minutes=1)
+    assert world.payments.send_letters(world.now) == 1 if sent else True
+    for news in fail_refund(world.stripe, part["id"]):
+        world.webhook(news)
+    owed = f"owed:{payment_id}:{part['id']}"
+    reason = f"refund {part['id']} came back to us, 0.30 USD are owed to the payer"
+    rest = [] if sent else [(f"refund:{payment_id}", "waiting", "not tried yet")]
+    assert sorted(waiting(world)) == sorted([*rest, (owed, "stuck", reason)])
+    assert world.audit() == [f"no letter to the outside waits for an operator: {owed}"]
+    with pytest.raises(NotWaitingError):
+        resend(world, owed)
+    dismiss(world, owed)
+    assert world.audit() == []
+
+
 def test_what_waits_by_itself_is_left_alone(world: World, refunded: str) -> None:
     for decide in (resend, dismiss):
         with pytest.raises(NotWaitingError):
@@ -132,7 +159,7 @@ def test_nothing_else_can_be_named(world: World, named: str) -> None:
 
 def test_a_reason_is_a_line_of_text(world: World, refunded: str) -> None:
     stick(world)
-    for reason in ("a\nb", "x" * 201):
+    for reason in ("a\nb", "x" * 201, "", "  "):
         with pytest.raises(InvalidTextError):
             dismiss(world, refunded, reason)
     dismiss(world, refunded)

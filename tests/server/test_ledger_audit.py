@@ -153,6 +153,14 @@ def test_a_program_reads_the_same_as_json(busy: Running) -> None:
             "what a key has spent under a budget is what its payments took",
         ),
         (
+            "UPDATE usage SET offer = NULL",
+            "a run that is free holds nothing and costs nothing",
+        ),
+        (
+            "INSERT INTO free_runs SELECT id, '2026-01-01', 1 FROM accounts",
+            "no more free runs are counted than were had",
+        ),
+        (
             STUCK_LETTER,
             "no letter to the outside waits for an operator",
         ),

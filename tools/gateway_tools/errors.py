@@ -398,7 +398,8 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     payments.LastUnlimitedKeyError: Failure(
         "last_unlimited_key",
         409,
-        "Make the agent a key of its own with POST /account/keys and give that one the budget.",
+        "Make another key with POST /account/keys first: one for the agent, to give the budget to, "
+        "or one to keep when this one goes.",
     ),
     payments.BudgetCurrencyError: Failure(
         "budget_currency", 422, "Give the amounts in details.currency."

@@ -130,7 +130,10 @@ def add_key(context: Context, request: NewKeyInput) -> NewKeyOutput:
 
 
 def revoke_key(context: Context, key_id: str) -> None:
-    """Make a key worthless from now on (`DELETE /account/keys/{key_id}`)."""
+    """Make a key worthless from now on (`DELETE /account/keys/{key_id}`).
+
+    Raises LimitedKeyError, UnknownKeyError, LastUnlimitedKeyError.
+    """
     with context.gateway.database.write() as db:
         ownership.revoke_key(db, context.caller, key_id, context.now)
 

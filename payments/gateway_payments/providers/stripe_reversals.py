@@ -21,7 +21,7 @@ from gateway_payments.providers.stripe_events import (
     refund_of,
 )
 from gateway_payments.reversals import CERTAIN, Reversal
-from gateway_payments.settlement import refund_letter
+from gateway_payments.settlement import REFUND, refund_letter
 from gateway_payments.webhook_inbox import first_time
 from gateway_storage.database import Database
 
@@ -72,7 +72,19 @@ class StripeReversals:
             money=from_minor(told.amount_minor, told.currency),
             state=told.state,
         )
-        return reversals.book(db, payment, reversal, now, self._token_ttl)
+        fresh = reversals.book(db, payment, reversal, now, self._token_ttl)
+        if fresh and reversal.state == "undone" and reversals.was_deducted(db, payment, told.id):
+            self._owe(db, payment, reversal, now)
+        return fresh
+
+    def _owe(self, db: Connection, payment: Payment, undone: Reversal, now: datetime) -> None:
+        """We gave back the rest, so this too is the payer's: a letter that nobody can send."""
+        letter = f"owed:{payment.id}:{undone.id}"
+        reason = f"{undone.kind} {undone.id} came back to us, {undone.money} are owed to the payer"
+        payload = {"payment_id": payment.id, "amount_minor": undone.money.amount_minor}
+        _log.error("refund_came_back", payment=payment.id, refund=undone.id)
+        outbox.put(db, letter, REFUND, payload, now)
+        outbox.came_back(db, letter, reason, now)
 
     def _payment(self, intent: str) -> Payment | None:
         try:

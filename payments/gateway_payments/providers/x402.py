@@ -155,24 +155,16 @@ class X402:
     def cancel(self, payment: Payment, now: datetime) -> None:
         """Nothing is open on our side that could be taken back."""
 
-    def reconcile(self, now: datetime) -> list[str]:
-        """Look after payments that nobody waits for any more, some in each round; which ones.
+    def reconcile(self, now: datetime) -> int:
+        """Look after payments that nobody waits for any more, some each time; how many got paid.
 
         Those that we meant to settle are settled; one of which nothing was sent (`begun`) is left
         alone, since its payer is gone, until the chain says that it can't come true.
         """
         with self._database.read() as db:
             left = payments.to_ask(db, KIND, now, _AT_ONCE)
-        for payment in left:
-            if not self._take(payment, now):
-                continue
-            seen = self._seen(payment)
-            if self._decided(payment, seen, now) is None:
-                if payment.state == "processing":
-                    self._go_on(payment, now)
-                else:
-                    self._leave(payment, seen, now)
-        return [payment.id for payment in left]
+        looked_at = [self._look_after(p, now) for p in left if self._take(p, now)]
+        return sum(payment.state == "paid" for payment in looked_at)
 
     def send_refunds(self, now: datetime) -> int:
         """Bring what is to go back to the chain, some of it; how much is there."""
@@ -241,6 +233,15 @@ class X402:
             if begun is None or (previous and previous.state in WAITING):
                 raise PaymentPendingError(quote.id)
             return begun
+
+    def _look_after(self, payment: Payment, now: datetime) -> Payment:
+        seen = self._seen(payment)
+        decided = self._decided(payment, seen, now)
+        if decided is not None:
+            return decided
+        if payment.state == "processing":
+            return self._go_on(payment, now)
+        return self._leave(payment, seen, now)
 
     def _go_on(self, payment: Payment, now: datetime) -> Payment:
         """Verify, note the intent, settle, look. Whoever calls this holds the lease."""
