@@ -40,7 +40,7 @@ def kept(run: CanonicalRun, trajectory: Trajectory) -> dict[str, Any]:
         "step": run.step,
         "communication_step": run.communication_step,
         "start_values": {
-            start.name: list(start.values) if len(start.values) > 1 else start.values[0]
+            start.name: start.values[0] if len(start.values) == 1 else list(start.values)
             for start in run.start_values
         },
         "inputs": [
@@ -158,4 +158,6 @@ def _literal(value: Any) -> str:  # noqa: ANN401  any JSON
 
 
 def _text(name: str) -> Template:
-    return Template((files(__package__) / "reproduce" / f"{name}.txt").read_text(encoding="utf-8"))
+    return Template(
+        (files("gateway_runs") / "reproduce" / f"{name}.txt").read_text(encoding="utf-8")
+    )

@@ -98,10 +98,12 @@ class ResultStore:
 
         """
         small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
-        coarse = Trajectory.from_table(self._table(small and small.trajectory, _key(run_id)))
+        coarse = Trajectory.from_table(
+            self._table(small.trajectory if small else None, _key(run_id))
+        )
         if not with_accuracy:
             return coarse
-        fine = self._table(small and small.accuracy, _accuracy_key(run_id))
+        fine = self._table(small.accuracy if small else None, _accuracy_key(run_id))
         return replace(coarse, accuracy=Trajectory.from_table(fine))
 
     def read_study(self, db: Connection, run_id: str) -> StudyTable:
@@ -112,7 +114,7 @@ class ResultStore:
 
         """
         small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
-        return StudyTable.from_table(self._table(small and small.trajectory, _key(run_id)))
+        return StudyTable.from_table(self._table(small.trajectory if small else None, _key(run_id)))
 
     def delete(self, db: Connection, run_id: str) -> None:
         """Forget the trajectory, wherever it lies; no error where nothing is kept.

@@ -48,7 +48,7 @@ def test_every_tool_is_published_as_its_module_says(door: Mcp) -> None:
 
 def test_the_list_of_tools_is_lean(door: Mcp) -> None:
     listed = door.portal.call(door.client.list_tools)
-    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 44_000
+    assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 43_000
 
 
 def test_answers_fit_the_published_schemas(door: Mcp) -> None:

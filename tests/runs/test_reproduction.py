@@ -200,6 +200,15 @@ def test_what_plain_fmpy_cannot_do_is_said_at_once(simulator: Simulator, tmp_pat
         assert reason in str(refused.value.details["reason"])
 
 
+def test_an_array_without_elements_is_kept_as_one(simulator: Simulator, tmp_path: Path) -> None:
+    run = _planned(
+        _reference("fmi3/StateSpace"),
+        tmp_path,
+        start_values={"m": 0, "B": [], "D": [], "u": []},
+    )
+    assert reproduction.kept(run, simulator.run(run))["start_values"]["B"] == []
+
+
 def test_names_of_a_model_stay_data_in_the_script() -> None:
     wild = 'a"""\nimport os\nos.abort()\n$sha256'
     made = {
