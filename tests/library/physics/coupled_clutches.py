@@ -94,9 +94,8 @@ class _Train:
         choices: list[list[int]] = []
         for k in CLUTCHES:
             speed = x[5 + k] - x[4 + k]
-            pressed = (modes[k] == OPEN) if fired == 2 * k else pressure[k] > 0
-            if fired != 2 * k and k == 0 and fired is not None:
-                pressed = modes[k] != OPEN
+            turned = fired == 2 * k  # pressed or opened at this instant, where its pressure is zero
+            pressed = pressure[k] > 0 if fired is None else (modes[k] == OPEN) == turned
             if not pressed:
                 choices.append([OPEN])
             elif fired == 2 * k + 1 and modes[k] == STUCK:
