@@ -44,7 +44,7 @@ def _piece(t: float, T: float, p: Values, *, heating: bool) -> tuple[float, floa
 
 
 def _pieces(p: Values) -> Iterator[Piece]:
-    t, T = 0.0, p["heatCapacitor.T"]
+    t, T = 0.0, p["TAmb"]
     heating = _reference(t, p) - p["TDif"] / 2 > T
     while t < STOP:
         t, T, heating, piece = _piece(t, T, p, heating=heating)
@@ -65,7 +65,6 @@ def _switching(time: Numbers, p: Values) -> dict[str, Numbers]:
 SOLUTION = Solution(
     model="Modelica.Thermal.HeatTransfer.Examples.ControlledTemperature",
     defaults={
-        "heatCapacitor.T": 293.15,
         "TAmb": 293.15,
         "TDif": 2.0,
         "heatCapacitor.C": 1.0,
@@ -79,7 +78,7 @@ SOLUTION = Solution(
     exact=_switching,
     others=(
         {"TDif": 0.5, "heatCapacitor.C": 0.5, "thermalConductor.G": 0.2},
-        {"heatCapacitor.T": 330.0, "TAmb": 280.0, "thermalConductor.G": 0.3},
+        {"TAmb": 280.0, "thermalConductor.G": 0.3},
         {"ramp.height": -20.0, "ramp.offset": 40.0, "ramp.duration": 0.5, "resistor.alpha": 0.0},
     ),
     jumps=lambda p: np.array([end for end, _, _ in _pieces(p)]),

@@ -38,7 +38,7 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
         received[OUTER] -= outer * (T[OUTER] - p["TAmb"])
         return np.asarray(received / capacity)
 
-    T = explicit(slope, [p[name] for name in NAMES], time)
+    T = explicit(slope, [p["TAmb"]] * len(NAMES), time)
     return {
         **dict(zip(NAMES, T, strict=True)),
         "dTSource": T[BODY] - p["TAmb"],
@@ -51,7 +51,7 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
 SOLUTION = Solution(
     model="Modelica.Thermal.FluidHeatFlow.Examples.IndirectCooling",
     defaults={
-        **dict.fromkeys([*NAMES, "TAmb"], 293.15),
+        "TAmb": 293.15,
         "heatFlow.k": 10.0,
         "innerVolumeFlow.k": 1.0,
         "outerVolumeFlow.k": 1.0,
@@ -66,6 +66,6 @@ SOLUTION = Solution(
     others=(
         {"TAmb": 280.0, "innerGc.k": 5.0, "outerPipe.m": 0.5, "innerMedium.cp": 2.0},
         {"innerVolumeFlow.k": -2.0, "outerVolumeFlow.k": -0.3, "outerMedium.rho": 1.5},
-        {"innerGc.k": 0.0, "heatFlow.k": -4.0, "innerMedium.cv": 0.6, "pipe1.T": 350.0},
+        {"innerGc.k": 0.0, "heatFlow.k": -4.0, "innerMedium.cv": 0.6, "TAmb": 350.0},
     ),
 )

@@ -37,7 +37,7 @@ def _network(p: Values) -> tuple[Numbers, Numbers, Numbers]:
 def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
     capacity, coupling, source = _network(p)
     names = ["heatCapacitor1.T", "heatCapacitor2.T", "pipe1.T", "pipe2.T", "pipe3.T"]
-    start = [p[name] for name in names]
+    start = [p["TAmb"]] * len(names)
     T = explicit(lambda _, now: (coupling @ now + source) / capacity, start, time)
     signals = dict(zip(names, T, strict=True))
     signals["dTSource2"] = T[BODY2] - p["TAmb"]
@@ -51,8 +51,7 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
 SOLUTION = Solution(
     model="Modelica.Thermal.FluidHeatFlow.Examples.ParallelCooling",
     defaults={
-        **dict.fromkeys(["heatCapacitor1.T", "heatCapacitor2.T", "TAmb"], 293.15),
-        **dict.fromkeys(["pipe1.T", "pipe2.T", "pipe3.T"], 293.15),
+        "TAmb": 293.15,
         "heatFlow1.k": 5.0,
         "heatFlow2.k": 10.0,
         "volumeFlow.k": 1.0,

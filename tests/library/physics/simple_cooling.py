@@ -13,7 +13,7 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
     capacity = np.array([p["heatCapacitor.C"], p["pipe.m"] * p["medium.cv"]])
     coupling = np.array([[-G, G], [G, -G - stream]])
     source = np.array([p["heatFlow.k"], stream * p["TAmb"]])
-    start = [p["heatCapacitor.T"], p["pipe.T"]]
+    start = [p["TAmb"], p["TAmb"]]
     body, fluid = explicit(lambda _, T: (coupling @ T + source) / capacity, start, time)
     direction = 1 if p["volumeFlow.k"] >= 0 else -1
     return {
@@ -28,8 +28,6 @@ def _warming(time: Numbers, p: Values) -> dict[str, Numbers]:
 SOLUTION = Solution(
     model="Modelica.Thermal.FluidHeatFlow.Examples.SimpleCooling",
     defaults={
-        "heatCapacitor.T": 293.15,
-        "pipe.T": 293.15,
         "TAmb": 293.15,
         "heatFlow.k": 10.0,
         "volumeFlow.k": 1.0,

@@ -27,6 +27,12 @@ static Leg leg(Diode d, bool above_conducts, bool below_conducts, double coil, d
     return (Leg){.v = v, .above = v - positive, .below = negative - v};
 }
 
+/* The rails begin at the peak of the line-to-line voltage. */
+void initial(Variables *m)
+{
+    m->Capacitor1_v = m->Capacitor2_v = m->VAC * sqrt(2) / 2;
+}
+
 void equations(Variables *m)
 {
     const Diode diode = {m->Ron, m->Goff, m->Vknee};

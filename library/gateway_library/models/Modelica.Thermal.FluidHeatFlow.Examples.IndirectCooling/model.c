@@ -8,6 +8,13 @@ static double in_series(double G1, double G2)
     return G1 > 0 && G2 > 0 ? 1 / (1 / G1 + 1 / G2) : 0;
 }
 
+/* All is as warm as the ambient. */
+void initial(Variables *m)
+{
+    m->heatCapacitor_T = m->pipe1_T = m->TAmb;
+    m->innerPipe_T = m->outerPipe_T = m->TAmb;
+}
+
 void equations(Variables *m)
 {
     Medium inner = {m->innerMedium_rho, m->innerMedium_cp, m->innerMedium_cv};

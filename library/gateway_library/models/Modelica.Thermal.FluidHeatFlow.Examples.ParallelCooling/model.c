@@ -3,6 +3,13 @@
 #include "fluid_heat_flow.h"
 #include "model.h"
 
+/* All is as warm as the ambient. */
+void initial(Variables *m)
+{
+    m->heatCapacitor1_T = m->heatCapacitor2_T = m->TAmb;
+    m->pipe1_T = m->pipe2_T = m->pipe3_T = m->TAmb;
+}
+
 void equations(Variables *m)
 {
     Medium coolant = {m->medium_rho, m->medium_cp, m->medium_cv};

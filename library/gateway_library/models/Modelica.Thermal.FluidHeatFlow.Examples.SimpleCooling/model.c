@@ -2,6 +2,12 @@
 #include "fluid_heat_flow.h"
 #include "model.h"
 
+/* All is as warm as the ambient. */
+void initial(Variables *m)
+{
+    m->heatCapacitor_T = m->pipe_T = m->TAmb;
+}
+
 void equations(Variables *m)
 {
     Medium coolant = {m->medium_rho, m->medium_cp, m->medium_cv};

@@ -22,6 +22,12 @@ static double limit(const Variables *m)
     return reference(m) + (m->onOffController_y ? m->TDif : -m->TDif) / 2;
 }
 
+/* The resistor is as warm as the ambient. */
+void initial(Variables *m)
+{
+    m->heatCapacitor_T = m->TAmb;
+}
+
 void equations(Variables *m)
 {
     double R = R_REF * (1 + m->resistor_alpha * (m->heatCapacitor_T - T_REF));
