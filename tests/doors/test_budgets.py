@@ -11,20 +11,18 @@ from typing import Any
 import pytest
 from conftest import Running, running_gateway
 from doors.clients import DOORS, Where, open_door
+from doors.credit import give_credits
 from fmus import compiled
 
-from gateway_payments.accounts import find_caller
-from gateway_payments.ledger import grant_credits
-from gateway_payments.money import from_minor
 from gateway_simulation.exceptions import RunnerLostError
 from gateway_simulation.runner import Simulator
 from gateway_tools.ledger_audit import audit_ledger
 
+_times = itertools.count(1)
+
 pytestmark = pytest.mark.slow
 
 ONE_OF_EACH = ("rest", "mcp_http", "a2a_jsonrpc")  # protocol
-
-_times = itertools.count(1)
 
 
 def fresh_request(**more: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -50,15 +48,6 @@ def _the_books_balance(paid_gateway: Running) -> Any:  # noqa: ANN401
     system = paid_gateway.embedded.gateway
     broken = [f for f in audit_ledger(system.database, system.clock()).findings if f.violations]
     assert not broken
-
-
-def give_credits(gateway: Running, where: Where, cents: int) -> None:
-    system = gateway.embedded.gateway
-    with system.database.write() as db:
-        caller = find_caller(db, where.key)
-        assert caller is not None
-        name = f"budget test {next(_times)}"
-        grant_credits(db, caller.account_id, name, from_minor(cents, "usd"), system.clock())
 
 
 def put(gateway: Running, where: Where, **body: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -11,11 +11,9 @@ import jsonschema
 import pytest
 from conftest import WEBHOOK_SECRET, Running
 from doors.clients import Door, Where, open_door
+from doors.credit import give_credits
 
-from gateway_payments.accounts import find_caller
 from gateway_payments.audit import audit
-from gateway_payments.ledger import grant_credits
-from gateway_payments.money import from_minor
 from gateway_tools.registry import TOOLS
 
 _times = itertools.count(1)
@@ -33,15 +31,6 @@ def complete(gateway: Running, session_id: str, *, webhook: bool = True) -> None
     told = {"payment_status": "paid", **({**delivery, "copies": 2} if webhook else {})}
     url = f"{gateway.stripe.base_url}/control/sessions/{session_id}/complete"
     httpx.post(url, json=told).raise_for_status()
-
-
-def give_credits(gateway: Running, where: Where, cents: int) -> None:
-    system = gateway.embedded.gateway
-    with system.database.write() as db:
-        caller = find_caller(db, where.key)
-        assert caller is not None
-        name = f"test {next(_times)}"
-        grant_credits(db, caller.account_id, name, from_minor(cents, "usd"), system.clock())
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from conftest import Running
 from doors.clients import Door, Where
-from doors.test_paid import give_credits
+from doors.credit import give_credits
 from fmus import compiled
 from pyarrow import parquet  # type: ignore[import-untyped]
 
