@@ -155,6 +155,8 @@ def test_an_interrupted_export_ends_its_compilers_and_keeps_what_is_done(
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # where tests run in the background, programs are born deaf to an interrupt
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     log = Path(environment["OMC_STANDIN_LOG"])
     ends = time.monotonic() + 60
