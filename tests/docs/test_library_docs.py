@@ -14,6 +14,8 @@ import pytest
 from gateway_library.build import built_folder
 from gateway_library.operator_card import read_card
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 

@@ -47,6 +47,7 @@ def test_co_simulation_holds_the_error_that_its_card_claims(
     assert max(found.values()) <= card.error, found
 
 
+@pytest.mark.slow
 @each_kind
 @each_solution
 def test_each_kind_agrees_also_with_other_parameters_and_start_values(

@@ -28,6 +28,8 @@ from gateway_simulation.request import SimulationRequest
 from gateway_simulation.runner import Simulator
 from gateway_simulation.trajectory import Trajectory
 
+pytestmark = pytest.mark.slow
+
 CS, ME = {"mode": "co_simulation"}, {"mode": "model_exchange"}
 RAMP = {"name": "u", "t": [0, 0.7, 1.45, 3], "u": [0, 1, -1, 2]}
 STEPS = {"name": "u", "t": [0, 0.73, 1.5], "u": [0, 1, -1], "interpolation": "hold"}

@@ -16,6 +16,8 @@ import pytest
 from gateway_library.build import built_folder
 from gateway_library.operator_card import read_card
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXPORTER = ROOT / "scripts" / "msl_catalog_exporter.py"
 STANDIN = Path(__file__).with_name("omc_standin.py")
