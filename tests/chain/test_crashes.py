@@ -59,7 +59,8 @@ def test_by_itself_the_gateway_finishes_what_it_meant_to_settle(
     meant = list(POINTS).index(point) >= 2
     assert shop.payments.reconcile(shop.now).paid == 0  # somebody may be at it
     shop.now += x402.LEASE
-    assert shop.payments.reconcile(shop.now).paid == meant
+    found = meant and point != "booked, answer lost"
+    assert shop.payments.reconcile(shop.now).paid == found
     assert shop.taken() == (CENT if meant else 0)
     assert shop.state(payload) == ("paid" if meant else "begun")
     assert bool(shop.admit(shop.ada, quote=quote_id)) == meant

@@ -90,7 +90,8 @@ def test_a_description_and_a_list_are_marked(free: Door, model: str) -> None:
     described = free.call("describe_model", {"fmu_id": model}).body
     assert places(described) == set(foreign_fields(TOOLS["describe_model"].output))
     for query in ("", orders.ORDER):
-        assert places(free.call("list_library", {"query": query}).body) == {"models"}
+        asked = {"query": query, "source": "upload"}
+        assert places(free.call("list_library", asked).body) == {"models"}
 
 
 def test_a_run_and_its_result_are_marked(free: Door, model: str) -> None:
