@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from gateway_payments.recursion import recursion_limit_kept
+
 ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 NETWORK: Final = re.compile(r"eip155:[1-9][0-9]{0,17}")
 _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
@@ -107,7 +109,8 @@ def _refund_mistakes(settings: X402Settings) -> Iterator[str]:
     if not _KEY.fullmatch(settings.refund_key):
         yield "X402_REFUND_KEY: must be 64 hexadecimal digits"
         return
-    from eth_account import Account  # noqa: PLC0415  only where money goes back on a chain
+    with recursion_limit_kept():
+        from eth_account import Account  # noqa: PLC0415  only where money goes back on a chain
 
     if Account.from_key(settings.refund_key).address.lower() != settings.pay_to.lower():
         yield "X402_REFUND_KEY: must be the private key of X402_PAY_TO"

@@ -22,6 +22,8 @@ from web3.logs import DISCARD
 from web3.middleware import combine_middleware
 from web3.types import TxParams, Wei
 
+from gateway_payments.recursion import recursion_limit_kept
+
 FOLDER = Path(__file__).parent
 
 sys.setrecursionlimit(1000)  # py-evm's import allows so much that deep JSON would end the process
@@ -88,7 +90,8 @@ class Chain:
 @contextmanager
 def running_chain() -> Iterator[Chain]:
     """A chain with its token, for as long as the block runs."""
-    tester = EthereumTester(PyEVMBackend())
+    with recursion_limit_kept():  # the backend imports more of it
+        tester = EthereumTester(PyEVMBackend())
     provider = EthereumTesterProvider(tester)
     w3 = Web3(provider)
     answer = combine_middleware(provider._middleware, w3, provider.make_request)  # noqa: SLF001

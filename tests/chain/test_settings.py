@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from textwrap import dedent
 
 import pytest
 from eth_account import Account
 from x402.mechanisms.evm.default_assets import DEFAULT_ASSETS
 
 from gateway_payments.providers import x402_chain
+from gateway_payments.providers.x402_authorization import Authorization
 from gateway_payments.settings import PaymentSettings, mistakes
 from gateway_payments.x402_settings import USDC, Asset, X402Settings, asset_of
 
 pytestmark = pytest.mark.slow
 
+KEY = "0x" + "1" * 64
 TILL = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
 GOOD = X402Settings(
     pay_to=TILL,
@@ -31,7 +36,7 @@ def _wrong(settings: X402Settings | None, currency: str = "usd") -> list[str]:
 
 def test_good_settings_have_no_mistakes() -> None:
     assert _wrong(GOOD) == []
-    own = replace(GOOD, facilitator_url=None, rpc_url="https://node", private_key="0x" + "1" * 64)
+    own = replace(GOOD, facilitator_url=None, rpc_url="https://node", private_key=KEY)
     assert _wrong(own) == []
 
 
@@ -101,3 +106,31 @@ def test_our_tokens_are_the_ones_that_x402_knows() -> None:
         assert asset_of(network, None, None, None) == ours
         assert asset_of(network, ours.address.lower(), None, None).name == ours.name
     assert asset_of("eip155:1", "0x1", None, "3") == Asset("0x1", "", "3")
+
+
+def test_json_nested_deep_is_an_error_and_no_end_of_a_gateway_that_signs() -> None:
+    """In a process of its own: this one has imported all that lifts the limit of recursion."""
+    anything = Authorization(GOOD.network, TILL, TILL, TILL, 1, 0, 1, "0x", "0x", "qt_x")
+    program = f"""
+        import json
+        from dataclasses import replace
+        from gateway_payments.exceptions import ChainUnavailableError
+        from gateway_payments.providers.x402_authorization import Authorization
+        from gateway_payments.providers.x402_facilitator import Facilitator
+        from gateway_payments.x402_settings import Asset, X402Settings, x402_mistakes
+        own = {{"facilitator_url": None, "rpc_url": "http://127.0.0.1:9", "private_key": "{KEY}"}}
+        settings = replace({GOOD}, **own, refund="chain", refund_key="{KEY}")
+        assert list(x402_mistakes(settings, "usd"))
+        try:
+            Facilitator(settings).verify({anything}, {{}})
+        except ChainUnavailableError:
+            pass
+        try:
+            json.loads("[" * 200_000)
+        except RecursionError:
+            print("refused")
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.endswith("refused\n"), ran.stderr

@@ -11,6 +11,7 @@ import structlog
 
 from gateway_payments.exceptions import ChainUnavailableError
 from gateway_payments.providers.x402_authorization import VERSION, Authorization
+from gateway_payments.recursion import recursion_limit_kept
 from gateway_payments.x402_settings import X402Settings
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Facilitator:
     def _made(self) -> _Asked:
         settings = self._settings
         if settings.facilitator_url is None:
-            return _in_process(settings)
+            with recursion_limit_kept():
+                return _in_process(settings)
         from x402.http import FacilitatorConfig, HTTPFacilitatorClientSync  # noqa: PLC0415  0.3 s
 
         return HTTPFacilitatorClientSync(FacilitatorConfig(settings.facilitator_url, _TIMEOUT_S))

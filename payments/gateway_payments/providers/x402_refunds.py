@@ -27,6 +27,7 @@ from gateway_payments.providers.x402_authorization import (
 )
 from gateway_payments.providers.x402_chain import Chain, Outcome
 from gateway_payments.providers.x402_facilitator import Facilitator
+from gateway_payments.recursion import recursion_limit_kept
 from gateway_payments.settlement import CHAIN_REFUND
 from gateway_payments.x402_settings import X402Settings
 from gateway_storage.database import Database
@@ -96,7 +97,8 @@ class ChainRefunds:
         }
 
     def _signature(self, authorization: Authorization) -> str:
-        from eth_account import Account  # noqa: PLC0415  only where money goes back on a chain
+        with recursion_limit_kept():
+            from eth_account import Account  # noqa: PLC0415  only where money goes back on a chain
 
         domain = {
             "name": self._settings.asset.name,
