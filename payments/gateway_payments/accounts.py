@@ -27,6 +27,7 @@ from gateway_payments.exceptions import RevokedKeyError, UnknownAccountError, Un
 from gateway_payments.identifiers import is_plausible, require_text
 from gateway_payments.insertion import insert_once
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 LOCAL_ACCOUNT: Final = "acc_local"
 _KEY_LENGTH: Final = 36
@@ -59,13 +60,16 @@ class ApiKeyRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
-_OWNER: Final = select(ApiKeyRow.account_id, ApiKeyRow.id, ApiKeyRow.revoked_at).where(
-    ApiKeyRow.sha256 == bindparam("sha256")
-)  # built once: building a statement takes longer than running it
-
-_PAYING: Final = select(
-    AccountRow.auto_pay, AccountRow.stripe_customer_id, AccountRow.linked_at
-).where(AccountRow.id == bindparam("account_id"))
+_OWNER: Final = Statement(
+    select(ApiKeyRow.account_id, ApiKeyRow.id, ApiKeyRow.revoked_at).where(
+        ApiKeyRow.sha256 == bindparam("sha256")
+    )
+)
+_PAYING: Final = Statement(
+    select(AccountRow.auto_pay, AccountRow.stripe_customer_id, AccountRow.linked_at).where(
+        AccountRow.id == bindparam("account_id")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def require_account(db: Connection, account_id: str) -> None:
 
 def paying(db: Connection, account_id: str) -> Paying:
     """How the account pays. Raises UnknownAccountError."""
-    row = db.execute(_PAYING, {"account_id": account_id}).first()
+    row = _PAYING.first(db, {"account_id": account_id})
     if row is None:
         raise UnknownAccountError(account_id)
     return Paying(row.auto_pay, row.stripe_customer_id, row.linked_at is not None)
@@ -228,7 +232,7 @@ def find_caller(db: Connection, key: str) -> Caller | None:
     """Whom `key` speaks for; None when nobody. Raises RevokedKeyError for a revoked key."""
     if len(key) != _KEY_LENGTH or not key.isascii():
         return None
-    row = db.execute(_OWNER, {"sha256": _sha256(key)}).first()
+    row = _OWNER.first(db, {"sha256": _sha256(key)})
     if row is None:
         return None
     if row.revoked_at is not None:

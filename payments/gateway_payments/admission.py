@@ -32,7 +32,13 @@ from gateway_payments.quotes import Priced, find_quote, record_quote
 from gateway_payments.settings import PaymentSettings
 from gateway_payments.settlement import give_back
 from gateway_payments.tokens import entitlement_of
-from gateway_payments.usage import charge_usage, close_usage, count_fault, open_usage
+from gateway_payments.usage import (
+    charge_usage,
+    close_usage,
+    count_fault,
+    deliver_usage,
+    open_usage,
+)
 
 METER: Final = "meter_event"  # a letter of the outbox
 
@@ -155,13 +161,12 @@ def capture(
     db: Connection, settings: PaymentSettings, run_id: str, now: datetime, duration_ms: float
 ) -> Settled | None:
     """The run was delivered: what was reserved is earned. None if it was settled before."""
-    usage = close_usage(db, run_id, "delivered", duration_ms)
+    usage = deliver_usage(db, run_id, duration_ms)
     if usage is None:
         return None
     if usage.offer is None:
         return Settled(charged=None, given_back=False)
     spent = _require_held(entitlements.capture(db, run_id), run_id)
-    charge_usage(db, run_id, spent.money, "delivered")
     return _earn(db, settings, "capture", run_id, spent, now)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     Connection,
@@ -35,9 +36,11 @@ from gateway_payments.exceptions import BudgetExceededError, LimitedKeyError, Of
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 Period = Literal["day", "month"]
 BY_A_PERSON: Final = "stripe_checkout"
+_WITHOUT_END: Final = 2**62
 
 
 class BudgetRow(Base):
@@ -69,9 +72,17 @@ class SpendingRow(Base):
     amount_micros: Mapped[int]
 
 
-_OF_KEY: Final = select(BudgetRow.__table__).where(
-    BudgetRow.key_id == bindparam("key")
-)  # built once: building a statement takes longer than running it
+_OF_KEY: Final = Statement(select(BudgetRow.__table__).where(BudgetRow.key_id == bindparam("key")))
+_AFTER: Final = SpendingRow.amount_micros + bindparam("more", type_=BigInteger)
+_SPEND: Final = Statement(
+    update(SpendingRow)
+    .where(
+        SpendingRow.key_id == bindparam("key"),
+        SpendingRow.period == bindparam("name"),
+        bindparam("most", type_=BigInteger) >= _AFTER,
+    )
+    .values(amount_micros=_AFTER)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ def find_budget(db: Connection, key_id: str | None) -> Budget | None:
     """The key's budget; None where it has none (the local account has no key)."""
     if key_id is None:
         return None
-    row = db.execute(_OF_KEY, {"key": key_id}).first()
+    row = _OF_KEY.first(db, {"key": key_id})
     return None if row is None else _budget(row)
 
 
@@ -204,10 +215,9 @@ def _count(  # noqa: PLR0913, PLR0917
     now: datetime,
 ) -> None:
     insert_once(db, SpendingRow, {"key_id": key_id, "period": name, "amount_micros": 0})
-    after = SpendingRow.amount_micros + price.amount_micros
-    counter = [_counter(key_id, name), *([] if most is None else [after <= most])]
-    counted = db.execute(update(SpendingRow).where(*counter).values(amount_micros=after))
-    if counted.rowcount != 1 and most is not None:
+    limit = _WITHOUT_END if most is None else most
+    counted = {"key": key_id, "name": name, "more": price.amount_micros, "most": limit}
+    if _SPEND.count(db, counted) != 1 and most is not None:
         so_far = spent(db, key_id, now)[period]
         ends = _end(period, now)
         raise BudgetExceededError(key_id, period, price.currency, price, most, so_far, ends)

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Row,
     Update,
     bindparam,
+    literal,
     select,
     update,
 )
@@ -38,6 +39,7 @@ from gateway_payments.money import Money
 from gateway_payments.payments import Payment
 from gateway_payments.quotes import QuoteRow
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 MAX_FAULTS: Final = 3  # an FMU that burns its time and fails must not compute for ever
 
@@ -78,18 +80,17 @@ class EntitlementRow(Base):
     our_faults: Mapped[int]
 
 
-# statements of every run are built once: building one takes longer than running it
-_UNSPENT: Final = (
+_UNSPENT: Final = Statement(
     select(EntitlementRow.__table__, QuoteRow.request)
     .where(
         EntitlementRow.account_id == bindparam("account"),
-        EntitlementRow.state.in_(("issued", "reserved")),
+        EntitlementRow.state.in_([literal("issued"), literal("reserved")]),
         QuoteRow.id == EntitlementRow.quote_id,
         QuoteRow.request_sha256 == bindparam("sha256"),
     )
     .order_by(EntitlementRow.state, EntitlementRow.id)  # issued first
 )
-_CAPTURE: Final = (
+_CAPTURE: Final = Statement(
     update(EntitlementRow)
     .where(EntitlementRow.run_id == bindparam("run"), EntitlementRow.state == "reserved")
     .values(state="captured")
@@ -173,7 +174,7 @@ def unspent_for(
 
     Whatever its age: claiming it renews it. One query, over the account's unspent ones.
     """
-    rows = db.execute(_UNSPENT, {"account": account_id, "sha256": request_sha256})
+    rows = _UNSPENT.rows(db, {"account": account_id, "sha256": request_sha256})
     return next((_entitlement(row) for row in rows if row.request == request), None)
 
 
@@ -203,7 +204,7 @@ def reserve(
 
 def capture(db: Connection, run_id: str) -> Entitlement | None:
     """Spend the entitlement that `run_id` holds; None if it holds none (any more)."""
-    row = db.execute(_CAPTURE, {"run": run_id}).first()
+    row = _CAPTURE.first(db, {"run": run_id})
     return None if row is None else _entitlement(row)
 
 

@@ -41,6 +41,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     UniqueConstraint,
     bindparam,
+    case,
     func,
     or_,
     select,
@@ -54,10 +55,11 @@ from gateway_payments.exceptions import (
     InvalidAmountError,
     TransferConflictError,
 )
-from gateway_payments.identifiers import require_text
+from gateway_payments.identifiers import require_words
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 Role = Literal["stripe", "x402", "metered", "grants", "refunded", "credits", "deferred", "revenue"]
 LARGEST_GRANT_MICROS: Final = 10**15  # a thousand million dollars: a slip, not a grant
@@ -107,22 +109,34 @@ class TransferRow(Base):
     created_at: Mapped[datetime]
 
 
-# statements of every run are built once: building one takes longer than running it
 _BOTH: Final = 2
-_AFTER: Final = LedgerAccountRow.balance_micros + bindparam("change", type_=BigInteger)
-_CHANGE: Final = (
+_BETWEEN_OPEN_BOOKS: Final = (
+    select(func.count())
+    .where(LedgerAccountRow.id.in_([bindparam("debit_id"), bindparam("credit_id")]))
+    .scalar_subquery()
+    == _BOTH
+)
+# in one order, and no lock that a transfer just inserted (it refers to both books) would stand in
+# the way of: two who move money between the same books never wait for each other
+_HELD: Final = (
+    select(LedgerAccountRow.id)
+    .where(LedgerAccountRow.id.in_([bindparam("debit"), bindparam("credit")]))
+    .order_by(LedgerAccountRow.id)
+    .with_for_update(key_share=True)
+    .cte("held")
+)
+_AFTER: Final = LedgerAccountRow.balance_micros + case(
+    (LedgerAccountRow.id == bindparam("debit"), -bindparam("amount", type_=BigInteger)),
+    else_=bindparam("amount", type_=BigInteger),
+)
+_MOVE: Final = Statement(
     update(LedgerAccountRow)
-    .where(
-        LedgerAccountRow.id == bindparam("book"),
-        or_(LedgerAccountRow.may_overdraw, _AFTER >= 0),
-    )
+    .where(LedgerAccountRow.id == _HELD.c.id, or_(LedgerAccountRow.may_overdraw, _AFTER >= 0))
     .values(balance_micros=_AFTER)
+    .returning(LedgerAccountRow.id)
 )
-_BALANCE: Final = select(LedgerAccountRow.balance_micros).where(
-    LedgerAccountRow.id == bindparam("book")
-)
-_BETWEEN_OPEN_BOOKS: Final = select(func.count()).where(
-    LedgerAccountRow.id.in_([bindparam("debit"), bindparam("credit")])
+_BALANCE: Final = Statement(
+    select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == bindparam("book"))
 )
 
 
@@ -155,13 +169,14 @@ def post(db: Connection, transfer: Transfer, now: datetime) -> bool:
         "currency": currency,
     }
     whole = {"id": transfer.id, **row, "created_at": now}
-    if db.execute(_BETWEEN_OPEN_BOOKS, {"debit": debit, "credit": credit}).scalar() != _BOTH:
+    if not insert_once(db, TransferRow, whole, _BETWEEN_OPEN_BOOKS):
         _open_books(db, transfer)
-    if not insert_once(db, TransferRow, whole):
-        _require_same(db, transfer.id, row)
-        return False
-    for book_id, change in sorted([(debit, -amount), (credit, amount)]):  # one order: no deadlock
-        _change(db, book_id, change, currency)
+        if not insert_once(db, TransferRow, whole):
+            _require_same(db, transfer.id, row)
+            return False
+    if len(_MOVE.rows(db, {"debit": debit, "credit": credit, "amount": amount})) != _BOTH:
+        there = balance(db, transfer.account_id, transfer.debit, currency)
+        raise InsufficientFundsError(amount, there, currency)
     return True
 
 
@@ -172,7 +187,7 @@ def post_up_to(db: Connection, transfer: Transfer, now: datetime) -> int:
     """
     book = _book_id(transfer, transfer.debit)
     held = select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == book)
-    there = db.execute(held.with_for_update()).scalar() or 0
+    there = db.execute(held.with_for_update(key_share=True)).scalar() or 0
     some = min(there, transfer.money.amount_micros)
     if some > 0:
         post(db, replace(transfer, money=Money(some, transfer.money.currency)), now)
@@ -181,7 +196,8 @@ def post_up_to(db: Connection, transfer: Transfer, now: datetime) -> int:
 
 def balance(db: Connection, account_id: str, role: Role, currency: str) -> int:
     """What the book holds, in micros; 0 for one that was never used."""
-    return db.execute(_BALANCE, {"book": f"{role}:{account_id}:{currency}"}).scalar() or 0
+    row = _BALANCE.first(db, {"book": f"{role}:{account_id}:{currency}"})
+    return 0 if row is None else row.balance_micros
 
 
 def credit_balances(db: Connection, account_id: str) -> tuple[Money, ...]:
@@ -203,7 +219,7 @@ def grant_credits(
     Raises UnknownAccountError, InvalidAmountError, InvalidTextError (of `grant_id`), and
     TransferConflictError where `grant_id` stands for another grant.
     """
-    require_text("grant_id", grant_id, longest=_LONGEST_GRANT_ID)
+    require_words("grant_id", grant_id, longest=_LONGEST_GRANT_ID)
     if not 0 < money.amount_micros <= LARGEST_GRANT_MICROS:
         raise InvalidAmountError(money.amount_micros, LARGEST_GRANT_MICROS, money.currency)
     require_account(db, account_id)
@@ -232,9 +248,3 @@ def _require_same(db: Connection, transfer_id: str, row: dict[str, object]) -> N
     posted = db.execute(select(*columns).where(TransferRow.id == transfer_id)).one()
     if tuple(posted) != tuple(row.values()):
         raise TransferConflictError(transfer_id)
-
-
-def _change(db: Connection, book_id: str, change: int, currency: str) -> None:
-    if db.execute(_CHANGE, {"book": book_id, "change": change}).rowcount != 1:
-        book = select(LedgerAccountRow.balance_micros).where(LedgerAccountRow.id == book_id)
-        raise InsufficientFundsError(-change, db.execute(book).scalar_one(), currency)

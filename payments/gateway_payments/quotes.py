@@ -28,6 +28,7 @@ from gateway_payments.pricing import PriceList
 from gateway_simulation.canonical import sha256_of
 from gateway_storage.base import Base
 from gateway_storage.database import Database
+from gateway_storage.statement import Statement
 
 LIFETIME: Final = timedelta(minutes=60)
 
@@ -56,12 +57,13 @@ class QuoteRow(Base):
     expires_at: Mapped[datetime]
 
 
-# statements of every run are built once: building one takes longer than running it
-_RECORD: Final = insert(QuoteRow)
-_OPEN: Final = select(QuoteRow.__table__).where(
-    QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at > bindparam("now")
+_RECORD: Final = Statement(insert(QuoteRow))
+_OPEN: Final = Statement(
+    select(QuoteRow.__table__).where(
+        QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at > bindparam("now")
+    )
 )
-_LAPSE: Final = (
+_LAPSE: Final = Statement(
     update(QuoteRow)
     .where(QuoteRow.open_key == bindparam("key"), QuoteRow.expires_at <= bindparam("now"))
     .values(open_key=None)
@@ -131,7 +133,7 @@ def open_quote(
         return found
     row = _row(account_id, priced, price, key, now)
     with database.write_unsynced() as db:  # a lost quote is asked for again; a payment syncs it
-        db.execute(_LAPSE, {"key": key, "now": now})
+        _LAPSE.count(db, {"key": key, "now": now})
         if insert_once(db, QuoteRow, row):
             return _quote(row, priced.existing_result_id)
         found = _find_open(db, key, priced, now)
@@ -146,7 +148,7 @@ def record_quote(
 ) -> Quote:
     """A quote of its own for a run that is paid in this very transaction; nobody is offered it."""
     row = {**_row(account_id, priced, price, "", now), "open_key": None}
-    db.execute(_RECORD, row)
+    _RECORD.count(db, row)
     return _quote(row, existing_result_id=None)
 
 
@@ -167,8 +169,8 @@ def close_quote(db: Connection, quote_id: str) -> None:
 
 
 def _find_open(db: Connection, key: str, priced: Priced, now: datetime) -> Quote | None:
-    row = db.execute(_OPEN, {"key": key, "now": now}).mappings().first()
-    return None if row is None else _quote(row, priced.existing_result_id)
+    row = _OPEN.first(db, {"key": key, "now": now})
+    return None if row is None else _quote(row._asdict(), priced.existing_result_id)
 
 
 def _open_key(account_id: str, priced: Priced, price: PriceList) -> str:

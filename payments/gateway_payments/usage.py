@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    func,
     insert,
     or_,
     select,
@@ -23,11 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_payments.accounts import Caller
+from gateway_payments.entitlements import EntitlementRow
 from gateway_payments.exceptions import InvalidCursorError
 from gateway_payments.insertion import insert_once
 from gateway_payments.money import Money
 from gateway_payments.quotes import Priced
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 _CURSOR: Final = re.compile(r"([0-9T:.+-]{25,40})~([\w-]{1,200})", re.ASCII)
 
@@ -58,15 +61,29 @@ class UsageRow(Base):
     created_at: Mapped[datetime]
 
 
-# built once: building a statement takes longer than running it
-_OPEN: Final = insert(UsageRow)
-_CLOSE: Final = (
+_OPEN: Final = Statement(insert(UsageRow))
+_CLOSE: Final = Statement(
     update(UsageRow)
     .where(UsageRow.run_id == bindparam("run"), UsageRow.outcome == "running")
     .returning(UsageRow.__table__)
 )
 
-_CHARGE: Final = update(UsageRow).where(UsageRow.run_id == bindparam("run"))
+_HELD: Final = (
+    select(EntitlementRow.amount_micros, EntitlementRow.currency)
+    .where(EntitlementRow.run_id == bindparam("run"))
+    .cte("held")
+)
+_DELIVER: Final = Statement(
+    update(UsageRow)
+    .where(UsageRow.run_id == bindparam("run"), UsageRow.outcome == "running")
+    .values(
+        outcome="delivered",
+        price_micros=func.coalesce(select(_HELD.c.amount_micros).scalar_subquery(), 0),
+        currency=func.coalesce(select(_HELD.c.currency).scalar_subquery(), UsageRow.currency),
+    )
+    .returning(UsageRow.__table__)
+)
+_CHARGE: Final = Statement(update(UsageRow).where(UsageRow.run_id == bindparam("run")))
 
 
 class RequestFaultRow(Base):
@@ -129,19 +146,22 @@ def open_usage(  # noqa: PLR0913  the row's own columns
         "duration_ms": None,
         "created_at": now,
     }
-    db.execute(_OPEN, row)
+    _OPEN.count(db, row)
 
 
-def close_usage(
-    db: Connection, run_id: str, outcome: str, duration_ms: float | None
-) -> Row[Any] | None:
+def close_usage(db: Connection, run_id: str, outcome: str, duration_ms: float | None) -> Any | None:  # noqa: ANN401  a row
     """Note how the run ended; its row, or None if that was noted before.
 
     Whoever ends a run begins here, and only then touches what it holds: two that end the same run
     at once wait for each other, and never each for the other.
     """
     closed = {"run": run_id, "outcome": outcome, "duration_ms": duration_ms}
-    return db.execute(_CLOSE, closed).first()
+    return _CLOSE.first(db, closed)
+
+
+def deliver_usage(db: Connection, run_id: str, duration_ms: float) -> Any | None:  # noqa: ANN401
+    """Note that the run was delivered and has cost what it holds; else as `close_usage`."""
+    return _DELIVER.first(db, {"run": run_id, "duration_ms": duration_ms})
 
 
 def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> None:
@@ -151,7 +171,7 @@ def charge_usage(db: Connection, run_id: str, price: Money, outcome: str) -> Non
         "currency": price.currency,
         "outcome": outcome,
     }
-    db.execute(_CHARGE, {"run": run_id, **charged})
+    _CHARGE.count(db, {"run": run_id, **charged})
 
 
 def count_fault(db: Connection, account_id: str, request_sha256: str) -> int:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
-    Row,
     UniqueConstraint,
     bindparam,
     insert,
@@ -36,6 +35,7 @@ from gateway_runs.exceptions import (
     UnknownResultError,
 )
 from gateway_storage.base import Base
+from gateway_storage.statement import Statement
 
 
 class Run(Base):
@@ -79,9 +79,8 @@ class Record:
         return "study" in self.provenance
 
 
-# statements of every run are built once: building one takes longer than running it
-_BEGIN: Final = insert(Run)
-_SETTLE: Final = (
+_BEGIN: Final = Statement(insert(Run))
+_SETTLE: Final = Statement(
     update(Run)
     .where(Run.id == bindparam("run_id"), Run.state == bindparam("was"))
     .returning(*(Run.__table__.c[field.name] for field in fields(Record)))
@@ -138,7 +137,7 @@ def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
     """
     row = {**asdict(run), "id": run_id, "state": "running", "created_at": now}
     try:
-        db.execute(_BEGIN, row)
+        _BEGIN.count(db, row)
     except IntegrityError as error:  # another process was faster
         raise RunInProgressError(run_id) from error
 
@@ -220,9 +219,9 @@ def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:
     return list(db.execute(stale).scalars())
 
 
-def _settle(db: Connection, run_id: str, was: str, **becomes: object) -> Row[Any] | None:
+def _settle(db: Connection, run_id: str, was: str, **becomes: object) -> Any | None:  # noqa: ANN401
     """Follow one arrow; the row as it stands then, or None where somebody else was faster."""
-    return db.execute(_SETTLE, {"run_id": run_id, "was": was, **becomes}).one_or_none()
+    return _SETTLE.first(db, {"run_id": run_id, "was": was, **becomes})
 
 
 def _record(row: Any) -> Record:  # noqa: ANN401  a row of the table above

@@ -21,6 +21,7 @@ from gateway_simulation.nearest import nearest
 from gateway_simulation.trajectory import Trajectory
 from gateway_storage.base import Base
 from gateway_storage.blobs import Blobs
+from gateway_storage.statement import Statement
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -39,10 +40,11 @@ class SmallResult(Base):
     accuracy: Mapped[bytes | None]
 
 
-# built once: building a statement takes longer than running it
-_KEEP: Final = insert(SmallResult)
-_FIND: Final = select(SmallResult.trajectory, SmallResult.accuracy).where(
-    SmallResult.run_id == bindparam("wanted")
+_KEEP: Final = Statement(insert(SmallResult))
+_FIND: Final = Statement(
+    select(SmallResult.trajectory, SmallResult.accuracy).where(
+        SmallResult.run_id == bindparam("wanted")
+    )
 )
 
 
@@ -88,7 +90,7 @@ class ResultStore:
         if prepared.small is not None:
             trajectory, accuracy = prepared.small
             row = {"run_id": prepared.run_id, "trajectory": trajectory, "accuracy": accuracy}
-            db.execute(_KEEP, row)
+            _KEEP.count(db, row)
 
     def read(self, db: Connection, run_id: str, *, with_accuracy: bool = False) -> Trajectory:
         """The columns as they were written; what only the run's record knows is empty.
@@ -97,7 +99,7 @@ class ResultStore:
             BlobNotFoundError: nothing is kept under that id.
 
         """
-        small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
+        small = _FIND.first(db, {"wanted": run_id})
         coarse = Trajectory.from_table(
             self._table(small.trajectory if small else None, _key(run_id))
         )
@@ -113,7 +115,7 @@ class ResultStore:
             BlobNotFoundError: nothing is kept under that id.
 
         """
-        small = db.execute(_FIND, {"wanted": run_id}).one_or_none()
+        small = _FIND.first(db, {"wanted": run_id})
         return StudyTable.from_table(self._table(small.trajectory if small else None, _key(run_id)))
 
     def delete(self, db: Connection, run_id: str) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from payments.world import World
+from postgres import fresh_database
 from stripe_standin.server import running
 from stripe_standin.sessions import Stripe
+
+from gateway_storage.database import Database
 
 
 @pytest.fixture
@@ -19,6 +22,19 @@ def stripe() -> Iterator[Stripe]:
 def world(tmp_path: Path, stripe: Stripe) -> Iterator[World]:
     """Checkout and credits. Whatever a test does, the books must balance after it."""
     world = World.at(tmp_path, stripe, "stripe_checkout", "credits")
+    yield world
+    assert world.audit() == []
+    world.database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_world(request: pytest.FixtureRequest, tmp_path: Path, stripe: Stripe) -> Iterator[World]:
+    """Checkout and credits, on both databases."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/gateway.sqlite3"
+    else:
+        url = fresh_database(request.getfixturevalue("postgres_url"))
+    world = World.on(Database(url), stripe, "stripe_checkout", "credits")
     yield world
     assert world.audit() == []
     world.database.close()

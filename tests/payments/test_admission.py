@@ -234,11 +234,11 @@ def test_failures_of_one_account_are_not_anothers(world: World) -> None:
 
 def test_what_fails_in_the_callers_transaction_reserves_nothing(world: World) -> None:
     token = world.token(world.ada)
-    with world.database.engine.connect() as db:
+    with pytest.raises(ZeroDivisionError), world.database.write() as db:
         assert world.payments.admit(
             db, world.ada, "res_x", priced(), payment_token=token, now=world.now
         )
-        db.rollback()
+        raise ZeroDivisionError
     assert world.admit(world.ada, token=token)
 
 

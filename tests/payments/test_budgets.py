@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import calendar
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payments.world import DOLLAR, World, priced
-from postgres import fresh_database
-from stripe_standin.sessions import Stripe
 
 from gateway_payments.accounts import Caller, add_key, find_caller, list_keys
 from gateway_payments.budgets import Budget, Period, spend, unspend
@@ -33,22 +29,8 @@ from gateway_payments.money import Money
 from gateway_payments.ownership import add_key as add_limited_key
 from gateway_payments.ownership import change_auto_pay, change_budget, revoke_key
 from gateway_payments.quotes import Quote
-from gateway_storage.database import Database
 
 FOUR_DOLLARS = Budget("usd", per_day_micros=4 * DOLLAR.amount_micros)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def any_world(request: pytest.FixtureRequest, tmp_path: Path, stripe: Stripe) -> Iterator[World]:
-    """Checkout and credits, on both databases."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/gateway.sqlite3"
-    else:
-        url = fresh_database(request.getfixturevalue("postgres_url"))
-    world = World.on(Database(url), stripe, "stripe_checkout", "credits")
-    yield world
-    assert world.audit() == []
-    world.database.close()
 
 
 def rich(world: World) -> Caller:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def test_credits_for_nobody_are_refused(world: World, nobody: str) -> None:
         grant_credits(db, nobody, "welcome", DOLLAR, world.now)
 
 
-@pytest.mark.parametrize("name", ["\0", "a\nb", "\x1b[2J", "\ud800", "x" * 201])
+@pytest.mark.parametrize("name", ["\0", "a\nb", "\x1b[2J", "\ud800", "x" * 201, "", " "])
 def test_a_grant_has_a_name_that_every_database_keeps(world: World, name: str) -> None:
     ada = world.ada.account_id
     with pytest.raises(InvalidTextError) as refused, world.database.write() as db:
@@ -167,3 +169,21 @@ def test_whatever_is_posted_sums_to_zero(world: World, moves: list[tuple[bool, i
     with world.database.write() as db:  # deferred money of no entitlement: only this test's doing
         db.execute(text("DELETE FROM transfers WHERE id LIKE :own"), {"own": f"{account}%"})
         db.execute(text("DELETE FROM ledger_accounts WHERE account_id = :own"), {"own": account})
+
+
+def test_who_moves_money_between_the_same_books_at_once_never_waits_for_ever(
+    any_world: World,
+) -> None:
+    world, ada = any_world, any_world.ada.account_id
+    world.grant(world.ada)
+
+    def to_and_fro(worker: int) -> None:
+        ways: tuple[tuple[Role, Role], ...] = (("credits", "deferred"), ("deferred", "credits"))
+        for i, (debit, credit) in enumerate(ways * 10):
+            moved = Transfer(f"t {worker} {i}", ada, debit, credit, Money(1, "usd"))
+            with world.database.write() as db:
+                assert post(db, moved, world.now)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(to_and_fro, range(8)))
+    assert world.credits(world.ada) == DOLLAR.amount_micros

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from payments.world import DOLLAR, World, priced
-from sqlalchemy import event
 
+from gateway_payments.budgets import Budget
 from gateway_payments.exceptions import QuoteExpiredError, UnknownQuoteError
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import Offer
@@ -116,19 +116,22 @@ def test_another_request_or_account_is_not_paid_already(world: World) -> None:
 
 
 def test_what_was_spent_is_never_looked_through(world: World) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def note(*call: Any) -> None:  # noqa: ANN401  the listener's own signature
-        asked.append((call[2], call[3]))
-
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    world.quote(world.ada)
-    event.remove(world.database.engine, "before_cursor_execute", note)
-    (query,) = ((sql, values) for sql, values in asked if "entitlements.state" in sql)
-    with world.database.read() as db:
-        plan = str(db.exec_driver_sql(f"EXPLAIN QUERY PLAN {query[0]}", query[1]).all())
+    with world.plans() as plans:
+        world.quote(world.ada)
+    (plan,) = (plan for sql, plan in plans.items() if "entitlements.state" in sql)
     assert "ix_entitlements_account_state (account_id=? AND state=?)" in plan
     assert "SCAN" not in plan
+
+
+def test_no_statement_of_a_paid_run_looks_through_a_table(world: World) -> None:
+    world.grant(world.ada)
+    world.auto_pay(world.ada, "credits")
+    world.limit(world.ada, Budget("usd", per_day_micros=DOLLAR.amount_micros))
+    with world.plans() as plans:
+        world.quote(world.ada)
+        assert world.capture(world.start(world.ada))
+    assert sum(sql.startswith(("INSERT", "UPDATE", "WITH")) for sql in plans) > 10
+    assert [sql for sql, how in plans.items() if re.search(r"SCAN (?!held|CONSTANT)", how)] == []
 
 
 def _paid(world: World) -> Quote:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from stripe_standin.server import signed
 from stripe_standin.sessions import Stripe
 
@@ -165,6 +168,25 @@ class World:
 
     def credits(self, caller: Caller) -> int:
         return sum(money.amount_micros for money in self.payments.balance(caller.account_id))
+
+    @contextmanager
+    def plans(self) -> Iterator[dict[str, str]]:
+        """How SQLite goes about each statement that is made meanwhile, values included."""
+        asked: list[str] = []
+        plans: dict[str, str] = {}
+
+        def note(connection: Any, *_: object) -> None:  # noqa: ANN401  the driver's own
+            connection.set_trace_callback(asked.append)
+
+        event.listen(self.database.engine, "checkout", note)
+        yield plans
+        event.remove(self.database.engine, "checkout", note)
+        with self.database.read() as db:
+            driver: Any = db.connection.dbapi_connection
+            driver.set_trace_callback(None)
+            for sql in asked:
+                if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
+                    plans[sql] = str(driver.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
 
     def audit(self) -> list[str]:
         with self.database.read() as db:
