@@ -1,4 +1,4 @@
-"""The database: SQLite or Postgres, two ways in for writers and one for readers."""
+"""The database: SQLite or Postgres, and the ways in for writers and readers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from gateway_storage.sqlite import SqliteFile
 
 _BUSY_TIMEOUT_S: Final = 30
 
@@ -22,20 +24,31 @@ class BrokenReferenceError(Exception):
 
 
 class Database:
-    """One engine, and the three ways to use it.
+    """One engine, and the ways to use it.
 
-    SQLite runs in WAL mode with foreign keys on and every `write` synced: a write takes the one
-    writer's lock at its start (BEGIN IMMEDIATE), a read takes none.
+    SQLite runs in WAL mode with foreign keys on. A write queues for the one writer's lock and takes
+    it at its start (BEGIN IMMEDIATE), a read takes none. Commits append to the log; `write` syncs
+    it afterwards, when the next writer is already at work: those who write at once share a sync.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._sqlite = SqliteFile() if self.engine.dialect.name == "sqlite" else None
+        opened = self._sqlite.opened if self._sqlite else _configure_postgres
+        event.listen(self.engine, "connect", opened)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may write; commits at the end, rolls back on an exception."""
-        with self.engine.begin() as connection:
+        """A transaction that may write; commits at the end, rolls back on an exception.
+
+        Durable when this returns, with all that was committed before; visible to others just
+        before that. Whoever acts outside on what it wrote does a `write` of its own first. Where
+        it can't be made durable: LogLostError, from then on.
+        """
+        with self._transaction() as connection:
             yield connection
+        if self._sqlite:
+            self._sqlite.sync()
 
     @contextmanager
     def write_unsynced(self) -> Iterator[Connection]:
@@ -45,8 +58,9 @@ class Database:
         dies before the next `write` it never was, as if the machine had died a moment earlier. For
         a step that a `write` must follow before anybody outside relies on it.
         """
-        unsynced = self.engine.connect().execution_options(synced=False)
-        with unsynced as connection, connection.begin():
+        with self._transaction() as connection:
+            if not self._sqlite:
+                _driver(connection).execute("SET LOCAL synchronous_commit = off")
             yield connection
 
     @contextmanager
@@ -56,23 +70,33 @@ class Database:
         SQLite changes a constraint only by copying the table, which its foreign keys would forbid:
         they are off meanwhile and checked before the commit. Raises BrokenReferenceError.
         """
-        with self.engine.connect().execution_options(reshaping=True) as connection:
-            with connection.begin():
-                yield connection
-                _require_whole(connection)
-            connection.invalidate()  # its foreign keys are off: nobody may write with it
+        with self.engine.connect() as connection:
+            if self._sqlite:
+                _driver(connection).execute("PRAGMA foreign_keys=OFF")  # outside transactions only
+            try:
+                with self._turn(connection):
+                    yield connection
+                    _require_whole(connection)
+            finally:
+                connection.invalidate()  # its foreign keys are off: nobody may write with it
+        if self._sqlite:
+            self._sqlite.sync()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; on Postgres each statement sees what is committed by then."""
-        with self.engine.connect().execution_options(read_only=True) as connection:
+        with self.engine.connect() as connection:
+            if self._sqlite:
+                _driver(connection).execute("BEGIN")
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection for reading that sees one moment in all its statements, on Postgres too."""
-        options = {"read_only": True, "snapshot": True}
-        with self.engine.connect().execution_options(**options) as connection:
+        with self.read() as connection:
+            if not self._sqlite:
+                moment = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                _driver(connection).execute(moment)
             yield connection
 
     def check(self) -> None:
@@ -86,6 +110,22 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection, self._turn(connection):
+            yield connection
+
+    @contextmanager
+    def _turn(self, connection: Connection) -> Iterator[None]:
+        """The connection's transaction, on SQLite when it is its turn to write."""
+        if not self._sqlite:
+            with connection.begin():
+                yield
+            return
+        with self._sqlite.turn(), connection.begin():
+            _driver(connection).execute("BEGIN IMMEDIATE")
+            yield
 
 
 def normalised(url: str) -> str:
@@ -104,33 +144,14 @@ def _engine(url: str) -> Engine:
         message = "only SQLite and Postgres are supported"
         raise DatabaseUnavailableError(message)
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, pool_pre_ping=True)
-        event.listen(engine, "connect", _configure_postgres)
-        event.listen(engine, "begin", _begin_postgres)
-        return engine
+        return create_engine(parsed, pool_pre_ping=True)
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
-    engine = create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
 
 
-def _configure_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  the driver's own
-    connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    driver: Any = connection.connection.dbapi_connection
-    level = "FULL" if options.get("synced", True) else "NORMAL"
-    if connection.info.get("synchronous", "FULL") != level:  # outside a transaction only
-        driver.execute(f"PRAGMA synchronous={level}")
-        connection.info["synchronous"] = level
-    if options.get("reshaping"):  # outside a transaction only
-        driver.execute("PRAGMA foreign_keys=OFF")
-    driver.execute("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
+def _driver(connection: Connection) -> Any:  # noqa: ANN401  the driver's own
+    """What SQLAlchemy's connection stands for; a transaction is begun by it, without ceremony."""
+    return connection.connection.dbapi_connection
 
 
 def _require_whole(connection: Connection) -> None:
@@ -143,11 +164,3 @@ def _require_whole(connection: Connection) -> None:
 def _configure_postgres(connection: Any, _: object) -> None:  # noqa: ANN401  the driver's own
     connection.execute("SET TIME ZONE 'UTC'")  # a time as text is the same on both databases
     connection.commit()
-
-
-def _begin_postgres(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("snapshot"):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    if not options.get("synced", True):
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from textwrap import dedent
@@ -19,17 +25,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from postgres import fresh_database
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 import gateway_server.compose  # noqa: F401  defines every table
+import gateway_storage.log
 import gateway_storage.migrate
+import gateway_storage.turn
 from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
 from gateway_storage.database import Database, DatabaseUnavailableError, normalised
+from gateway_storage.log import LogLostError
 from gateway_storage.migrate import SCHEMA, SchemaTooNewError, migrate, schema_of
+from gateway_storage.statement import Statement
+from gateway_storage.turn import TurnError
 
-_NORMAL: Final = 1  # SQLite's numbers
-_FULL: Final = 2
+_ADD: Final = text("INSERT INTO accounts (id, created_at) VALUES (:id, '2026-01-01')")
 
 
 @pytest.fixture
@@ -104,13 +115,162 @@ def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 0
 
 
-def test_every_transaction_is_synced_but_one_that_asks_not_to_be(database: Database) -> None:
-    def synchronous(transaction: AbstractContextManager[Connection]) -> Any:  # noqa: ANN401
-        with transaction as db:
-            return db.exec_driver_sql("PRAGMA synchronous").scalar()
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """The disk, watched by what keeps SQLite's log on it."""
+    watched = Disk()
+    monkeypatch.setattr(gateway_storage.log, "os", watched)
+    return watched
 
-    ways = (database.write, database.write_unsynced, database.write, database.read)
-    assert [synchronous(way()) for way in ways] == [_FULL, _NORMAL, _FULL, _FULL]
+
+class Disk:
+    """`os`, which remembers the log as it was at each sync, and may be slow or fail."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.slowly = threading.Event()
+        self.slowly.set()
+        self.fails = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(os, name)
+
+    def fdatasync(self, descriptor: int) -> None:
+        held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        assert self.slowly.wait(10)
+        if self.fails:
+            raise OSError(errno.EIO, "the disk is broken")
+        self.kept.append(held)
+
+
+def _add(database: Database, name: str) -> None:
+    with database.write() as db:
+        db.execute(_ADD, {"id": name})
+
+
+def _after_a_power_cut(database: Database, disk: Disk, folder: Path) -> set[str]:
+    """The accounts that a machine finds which lost whatever was not synced."""
+    folder.mkdir()
+    shutil.copy(str(database.engine.url.database), folder / "left.sqlite3")
+    (folder / "left.sqlite3-wal").write_bytes(disk.kept[-1])
+    left = Database(f"sqlite:///{folder}/left.sqlite3")
+    with left.read() as db:
+        found = set(db.execute(text("SELECT id FROM accounts")).scalars())
+    left.close()
+    return found
+
+
+def test_a_write_is_on_the_disk_before_it_returns_and_with_it_what_was_not_synced(
+    database: Database, disk: Disk, tmp_path: Path
+) -> None:
+    migrate(database)
+    _add(database, "first")
+    with database.write_unsynced() as db:
+        db.execute(_ADD, {"id": "second"})
+    assert _after_a_power_cut(database, disk, tmp_path / "a") == {"first"}
+    _add(database, "third")
+    assert _after_a_power_cut(database, disk, tmp_path / "b") == {"first", "second", "third"}
+
+
+def test_reading_and_writing_unsynced_wait_for_no_disk(database: Database, disk: Disk) -> None:
+    migrate(database)
+    before = len(disk.kept)
+    with database.read() as db:
+        db.execute(text("SELECT 1"))
+    with database.write_unsynced() as db:
+        db.execute(_ADD, {"id": "x"})
+    assert len(disk.kept) == before
+
+
+def test_those_who_write_at_once_share_a_sync_and_each_waits_for_its_own(
+    database: Database, disk: Disk, tmp_path: Path
+) -> None:
+    migrate(database)
+    before = len(disk.kept)
+    disk.slowly.clear()
+    with ThreadPoolExecutor(9) as threads:
+        writes = [threads.submit(_add, database, "early")]
+        _wait_until(lambda: "early" in _seen(database))
+        writes += [threads.submit(_add, database, f"late {i}") for i in range(8)]
+        _wait_until(lambda: len(_seen(database)) == 9)
+        assert not any(write.done() for write in writes)
+        disk.slowly.set()
+    assert not [write for write in writes if write.exception()]
+    assert len(disk.kept) == before + 2  # the early one's, and one for all others
+    assert len(_after_a_power_cut(database, disk, tmp_path / "a")) == 9
+
+
+def _seen(database: Database) -> set[str]:
+    with database.read() as db:
+        return set(db.execute(text("SELECT id FROM accounts")).scalars())
+
+
+def _wait_until(it_is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not it_is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_after_a_failed_sync_nothing_is_written_any_more(database: Database, disk: Disk) -> None:
+    migrate(database)
+    disk.fails = True
+    with pytest.raises(OSError, match="broken"):
+        _add(database, "x")
+    disk.fails = False
+    with pytest.raises(LogLostError):
+        _add(database, "y")
+    assert "y" not in _seen(database)
+
+
+def test_a_writer_waits_for_its_turn_behind_those_of_other_processes(database: Database) -> None:
+    migrate(database)
+    turn = os.open(f"{database.engine.url.database}-turn", os.O_RDONLY)
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as thread:
+        write = thread.submit(_add, database, "x")
+        with pytest.raises(TimeoutError):
+            write.result(0.2)
+        assert _seen(database) == set()
+        os.close(turn)
+        write.result(10)
+    assert _seen(database) == {"x"}
+
+
+def test_a_thread_that_never_gets_its_turn_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(database)
+    monkeypatch.setattr(gateway_storage.turn, "_PATIENCE_S", 0.1)
+    with ThreadPoolExecutor(1) as thread, database.write():
+        assert isinstance(thread.submit(_add, database, "x").exception(10), TurnError)
+    _add(database, "y")
+    assert _seen(database) == {"y"}
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgres"])
+def test_a_prepared_statement_says_what_execute_says(
+    server: str, database: Database, request: pytest.FixtureRequest
+) -> None:
+    if server == "postgres":
+        database = Database(fresh_database(request.getfixturevalue("postgres_url")))
+    migrate(database)
+    row = {"id": "acc_x", "created_at": datetime(2026, 1, 1, tzinfo=UTC), "auto_pay": None}
+    accounts = Base.metadata.tables["accounts"]
+    named = accounts.c.id == bindparam("wanted")
+    with database.write() as db:
+        assert Statement(insert(accounts)).count(db, row) == 1
+        assert Statement(update(accounts).where(named)).count(
+            db, {"wanted": "acc_x", "auto_pay": "credits"}
+        )
+        plain = db.execute(select(accounts).where(named), {"wanted": "acc_x"}).one()
+        (found,) = Statement(select(accounts).where(named)).rows(db, {"wanted": "acc_x"})
+        assert found == tuple(plain)
+        assert (found.created_at, found.auto_pay) == (row["created_at"], "credits")
+        assert Statement(select(accounts).where(named)).first(db, {"wanted": "acc_y"}) is None
+    with pytest.raises(IntegrityError), database.write() as db:
+        Statement(insert(accounts)).count(db, row)
+    database.close()
 
 
 def test_a_snapshot_sees_one_moment_and_writes_nothing(postgres_url: str, tmp_path: Path) -> None:
