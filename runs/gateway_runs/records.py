@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -135,7 +135,17 @@ def begin(db: Connection, run_id: str, run: NewRun, now: datetime) -> None:
         RunInProgressError: another process began one with this idempotency key just now.
 
     """
-    row = {**asdict(run), "id": run_id, "state": "running", "created_at": now}
+    row = {
+        "id": run_id,
+        "account_id": run.account_id,
+        "model_id": run.model_id,
+        "model_sha256": run.model_sha256,
+        "request_sha256": run.request_sha256,
+        "idempotency_key": run.idempotency_key,
+        "body_sha256": run.body_sha256,
+        "state": "running",
+        "created_at": now,
+    }
     try:
         _BEGIN.count(db, row)
     except IntegrityError as error:  # another process was faster

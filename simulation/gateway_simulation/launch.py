@@ -33,7 +33,7 @@ def order_for(runs: Sequence[CanonicalRun], seen: str | None = None) -> order.Or
     """
     run = runs[0]
     description = run.model.description
-    folder = run.model.folder.resolve()
+    folder = run.model.folder
     inside = Path(seen) if seen else folder
     interface = _interface(run)
     fmi = 2 if description.fmi_version == "2.0" else 3

@@ -175,6 +175,10 @@ class Model:
     source_sha256: str | None = None
     resets: bool = False
 
+    def __post_init__(self) -> None:
+        """Find out once where the folder really is: each run asks."""
+        object.__setattr__(self, "folder", self.folder.resolve())
+
     @property
     def identity(self) -> str:
         """The hash that stands for the physics: of the sources where we have them."""

@@ -212,9 +212,8 @@ class Outcome:
 def _details(run: CanonicalRun, status: Status, record: dict[str, Any]) -> dict[str, object]:
     """What a failure's record says, as far as it says something."""
     details: dict[str, object] = {}
-    folder = run.model.folder.resolve()
     for name in ("function", "reason"):
-        said = _text(record[name], 0, len(record[name])).replace(f"{folder}/", "")
+        said = _text(record[name], 0, len(record[name])).replace(f"{run.model.folder}/", "")
         text = readable(said, len(record[name]))
         if text:
             details[name] = text

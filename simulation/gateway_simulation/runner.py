@@ -222,7 +222,7 @@ class Simulator:
             ending = self._await(
                 worker,
                 (ordered.descriptor, result.descriptor, output.descriptor),
-                (runs[0].model.folder.resolve(), folder),
+                (runs[0].model.folder, folder),
                 (timeout_s, cpu_s),
             )
             wall_ms = (time.monotonic() - begun) * 1000

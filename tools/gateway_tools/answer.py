@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -111,7 +111,9 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
         solver_statistics=made["solver_statistics"],
         wall_ms=made["wall_ms"],
         kpis=_kpis(run, shown),
-        outputs={name: OutputView(**asdict(line)) for name, line in lines},
+        outputs={
+            name: OutputView.model_validate(line, from_attributes=True) for name, line in lines
+        },
         omitted=max(0, len(shown.names) - SHOWN_OUTPUTS),
         series=series(shown, points) if points else None,
         events=made["events"][:SHOWN_EVENTS],
