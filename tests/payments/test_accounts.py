@@ -41,7 +41,9 @@ def test_a_key_is_stored_only_as_its_hash(world: World) -> None:
     assert new.key not in repr(new)
 
 
-@pytest.mark.parametrize("key", ["", "x", str(uuid.uuid4()), "\N{SNOWMAN}" * 36, "x" * 10**6])
+@pytest.mark.parametrize(
+    "key", ["", "x", "5f6e9c0a-58a2-4f0a-9c5d-3f4b7f1f2f6d", "\N{SNOWMAN}" * 36, "x" * 10**6]
+)
 def test_any_other_string_speaks_for_nobody(world: World, key: str) -> None:
     with world.database.read() as db:
         assert find_caller(db, key) is None

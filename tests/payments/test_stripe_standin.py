@@ -91,7 +91,7 @@ def paid(stripe: Stripe) -> str:
 def test_keys_are_forgotten_after_a_day(stripe: Stripe) -> None:
     first = create(stripe.base_url, "k")
     now = stripe.clock()
-    stripe.clock = lambda: now + 86_400
+    stripe.clock = lambda: now + 86_401  # it came within the second after `now`
     assert create(stripe.base_url, "k").id != first.id
 
 
@@ -146,7 +146,7 @@ def test_a_meter_counts_an_identifier_once_a_day_and_nothing_too_old(stripe: Str
     for asked in wrong:
         with pytest.raises(sdk.InvalidRequestError):
             events.create(params=asked)
-    stripe.clock = lambda: now + 86_400
+    stripe.clock = lambda: now + 86_401  # it came within the second after `now`
     events.create(params=params)
     assert len(stripe.meter_events) == 2
 

@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from conftest import Running
+
+pytestmark = pytest.mark.slow
 
 COMMAND = str(Path(sys.executable).with_name("fmu-gateway"))
 
