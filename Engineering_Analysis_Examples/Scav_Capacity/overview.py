@@ -145,6 +145,7 @@ def _sizes(axes: Any, findings: Findings) -> None:  # noqa: ANN401
             linestyle="none",
             label=f"recommended {best.ratio:.1f}:1",
         )
+    axes.margins(y=0.12)  # room for the label above the highest line
     axes.yaxis.set_major_formatter(_PERCENT)
     axes.set(
         title="Smallest margin in the whole envelope",
