@@ -31,6 +31,7 @@ from x402.http import decode_payment_response_header
 from x402.http.clients.httpx import x402HttpxClient
 from x402.mcp.client_async import x402MCPClient
 
+from fmu_gateway_sdk import FMUGatewayClient, PaymentRequired
 from gateway_a2a import client as a2a
 from gateway_a2a.numbers import integral
 from gateway_a2a.x402 import URI
@@ -372,3 +373,25 @@ def _encoded(payload: dict[str, Any]) -> str:
 def told(message: Message) -> dict[str, Any]:
     metadata: dict[str, Any] = integral(MessageToDict(message.metadata))
     return metadata
+
+
+def test_the_sdks_wallet_buys_a_run(
+    chain: Chain, where: Where, purse: LocalAccount, till: str
+) -> None:
+    before = chain.balance(till)
+    with FMUGatewayClient(where.url, where.key) as gateway:
+        quote = gateway.quote(fresh())
+        paid = gateway.pay_by_wallet(quote.quote_id, purse)
+        assert (paid.status, paid.offer) == ("paid", "x402")
+        assert gateway.pay_by_wallet(quote.quote_id, purse).payment_token == paid.payment_token
+        answer = gateway.simulate({"payment_token": paid.payment_token})
+    assert answer.kpis["h_max"].value == 1.0
+    assert chain.balance(purse.address) == 1_000_000 - CENT
+    assert chain.balance(till) == before + CENT
+
+
+def test_a_wallet_without_money_is_told_so(where: Where, chain: Chain) -> None:
+    with FMUGatewayClient(where.url, where.key) as gateway:
+        quote = gateway.quote(fresh())
+        with pytest.raises(PaymentRequired):
+            gateway.pay_by_wallet(quote.quote_id, chain.purse())

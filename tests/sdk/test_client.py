@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conftest import Running
 
 from fmu_gateway_sdk import (
     AsyncFMUGatewayClient,
+    Bar,
     ConflictError,
     FMUGatewayClient,
     InputSignal,
@@ -24,6 +26,7 @@ from fmu_gateway_sdk import (
     PaymentRequired,
     UnauthorizedError,
     UnreachableError,
+    flows,
 )
 from fmu_gateway_sdk.enhanced_client import EnhancedFMUGatewayClient, SimulateRequest
 from gateway_payments.accounts import find_caller
@@ -259,3 +262,47 @@ def test_a_gateway_that_is_not_there_is_named() -> None:
 def test_every_call_carries_the_key_in_its_header(client: FMUGatewayClient) -> None:
     url, key = client.find_url(), client.api_key()
     assert httpx.get(f"{url}/account", headers={"Authorization": f"Bearer {key}"}).is_success
+
+
+def test_an_upload_tells_how_far_it_is(client: FMUGatewayClient, fmu_file: Path) -> None:
+    told: list[tuple[int, int]] = []
+    client.upload_fmu(fmu_file, progress=lambda *step: told.append(step))
+    size = fmu_file.stat().st_size
+    assert told[-1] == (size, size)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    line = io.StringIO()
+    client.upload_fmu(fmu_file, progress=Bar(line))
+    assert line.getvalue().endswith(f"{'#' * 30} {size / 1e6:.1f} of {size / 1e6:.1f} MB\n")
+
+
+def test_a_result_comes_as_a_data_frame_and_as_an_arrow_table(client: FMUGatewayClient) -> None:
+    trajectory = client.result(client.simulate(BALL).result_id)
+    frame, table = trajectory.to_pandas(), trajectory.to_arrow()
+    assert frame.index.name == "time"
+    assert frame["h"].to_numpy().tolist() == trajectory["h"].tolist()
+    assert frame.attrs["units"] == {"h": "m", "v": "m/s"}
+    assert table.column_names == ["time", "h", "v"]
+    assert table.schema.field("v").metadata == {b"unit": b"m/s"}
+    assert table["time"].to_pylist() == trajectory.time.tolist()
+
+
+def test_a_person_pays_at_checkout_while_the_program_waits(
+    customer: FMUGatewayClient, paid_gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows, "_LOOK_AGAIN_S", 0.1)
+    quote = customer.quote(BALL)
+    shown: list[str] = []
+    waiting = customer.pay_at_checkout(quote.quote_id, open_page=shown.append, wait_s=0.3)
+    assert waiting.status == "pending"
+    assert shown == [waiting.checkout_url]
+
+    def person(url: str) -> None:
+        shown.append(url)
+        assert paid_gateway.stripe
+        assert waiting.session_id
+        paid_gateway.stripe.complete(waiting.session_id)
+
+    paid = customer.pay_at_checkout(quote.quote_id, open_page=person)
+    assert (paid.status, shown[1]) == ("paid", shown[0])
+    answer = customer.simulate({"payment_token": paid.payment_token})
+    assert answer.kpis["h_max"].value == 1.0

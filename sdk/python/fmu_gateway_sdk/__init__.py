@@ -17,11 +17,13 @@ from fmu_gateway_sdk.exceptions import (
     UnreachableError,
 )
 from fmu_gateway_sdk.keys import KeyStore
+from fmu_gateway_sdk.progress import Bar
 from fmu_gateway_sdk.request import InputSignal, SimulateRequest
 from fmu_gateway_sdk.trajectory import Trajectory
 
 __all__ = [
     "AsyncFMUGatewayClient",
+    "Bar",
     "BusyError",
     "ConflictError",
     "FMUGatewayClient",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -13,14 +14,17 @@ from fmu_gateway_sdk import flows
 from fmu_gateway_sdk.exceptions import GatewayError, UnreachableError
 from fmu_gateway_sdk.fallback import LocalSimulator, Outcome, fits_fallback, locally, remotely
 from fmu_gateway_sdk.keys import KeyStore
+from fmu_gateway_sdk.patience import DEFAULT_PATIENCE_S
+from fmu_gateway_sdk.progress import Watched
 from fmu_gateway_sdk.request import SimulateRequest
 from fmu_gateway_sdk.session import Session
-from fmu_gateway_sdk.wire import Flow, Reply, Sent
+from fmu_gateway_sdk.wire import Flow, Pause, Reply, Sent
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT_S: Final = 60.0
+_NOTHING: Final = Reply(0, b"", None)  # what comes back from a pause
 
 
 def _blocking(
@@ -50,9 +54,12 @@ class FMUGatewayClient:
     PUBLIC_GATEWAY_URL. `key`: else FMU_GATEWAY_KEY, else the one kept for this gateway (under
     `key_name`, its URL by default) in `keys`, else a new one that is kept. Use it in a `with`
     block, or `close()` it. All methods raise GatewayError; see its subclasses.
+
+    A call that finds the gateway busy, or silent though it has answered before, is sent again for
+    up to `patience_s` [s] of pauses; a run is begun once, however often its call is sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each with a default that suits nearly everybody
         self,
         gateway_url: str = "auto",
         key: str | None = None,
@@ -60,8 +67,9 @@ class FMUGatewayClient:
         keys: KeyStore | None = None,
         key_name: str | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        patience_s: float = DEFAULT_PATIENCE_S,
     ) -> None:
-        self.session = Session(gateway_url, key, keys or KeyStore(), key_name)
+        self.session = Session(gateway_url, key, keys or KeyStore(), key_name, patience_s)
         self._http = httpx.Client(timeout=timeout_s)
 
     find_url = _blocking(flows.find_url)
@@ -77,6 +85,8 @@ class FMUGatewayClient:
     payment_requirement = _blocking(flows.payment_requirement)
     pay = _blocking(flows.pay)
     payment = _blocking(flows.payment)
+    pay_at_checkout = _blocking(flows.pay_at_checkout)
+    pay_by_wallet = _blocking(flows.pay_by_wallet)
     simulate = _blocking(flows.simulate)
     run_study = _blocking(flows.run_study)
     study_table = _blocking(flows.study_table)
@@ -114,14 +124,14 @@ class FMUGatewayClient:
     def hold(self, flow: Flow[T]) -> T:
         """Hold a conversation to its end."""
         try:
-            sent = next(flow)
+            step = next(flow)
             while True:
                 try:
-                    reply = self._exchange(sent)
+                    reply = self._exchange(step)
                 except UnreachableError as error:
-                    sent = flow.throw(error)
+                    step = flow.throw(error)
                 else:
-                    sent = flow.send(reply)
+                    step = flow.send(reply)
         except StopIteration as end:
             ended: T = end.value
             return ended
@@ -138,17 +148,20 @@ class FMUGatewayClient:
         """Close the connections."""
         self.close()
 
-    def _exchange(self, sent: Sent) -> Reply:
+    def _exchange(self, step: Sent | Pause) -> Reply:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return _NOTHING
         try:
-            return _reply(self._http.request(**_arguments(sent)))
+            return _reply(self._http.request(**_arguments(step)))
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise UnreachableError(_origin(sent), _reason(error)) from error
+            raise UnreachableError(_origin(step), _reason(error)) from error
 
 
 class AsyncFMUGatewayClient:
     """Speaks to a gateway; each method is awaited. Takes what FMUGatewayClient takes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each with a default that suits nearly everybody
         self,
         gateway_url: str = "auto",
         key: str | None = None,
@@ -156,8 +169,9 @@ class AsyncFMUGatewayClient:
         keys: KeyStore | None = None,
         key_name: str | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        patience_s: float = DEFAULT_PATIENCE_S,
     ) -> None:
-        self.session = Session(gateway_url, key, keys or KeyStore(), key_name)
+        self.session = Session(gateway_url, key, keys or KeyStore(), key_name, patience_s)
         self._http = httpx.AsyncClient(timeout=timeout_s)
 
     find_url = _awaiting(flows.find_url)
@@ -173,6 +187,8 @@ class AsyncFMUGatewayClient:
     payment_requirement = _awaiting(flows.payment_requirement)
     pay = _awaiting(flows.pay)
     payment = _awaiting(flows.payment)
+    pay_at_checkout = _awaiting(flows.pay_at_checkout)
+    pay_by_wallet = _awaiting(flows.pay_by_wallet)
     simulate = _awaiting(flows.simulate)
     run_study = _awaiting(flows.run_study)
     study_table = _awaiting(flows.study_table)
@@ -207,14 +223,14 @@ class AsyncFMUGatewayClient:
     async def hold(self, flow: Flow[T]) -> T:
         """Hold a conversation to its end."""
         try:
-            sent = next(flow)
+            step = next(flow)
             while True:
                 try:
-                    reply = await self._exchange(sent)
+                    reply = await self._exchange(step)
                 except UnreachableError as error:
-                    sent = flow.throw(error)
+                    step = flow.throw(error)
                 else:
-                    sent = flow.send(reply)
+                    step = flow.send(reply)
         except StopIteration as end:
             ended: T = end.value
             return ended
@@ -231,11 +247,14 @@ class AsyncFMUGatewayClient:
         """Close the connections."""
         await self.close()
 
-    async def _exchange(self, sent: Sent) -> Reply:
+    async def _exchange(self, step: Sent | Pause) -> Reply:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return _NOTHING
         try:
-            return _reply(await self._http.request(**_arguments(sent)))
+            return _reply(await self._http.request(**_arguments(step)))
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise UnreachableError(_origin(sent), _reason(error)) from error
+            raise UnreachableError(_origin(step), _reason(error)) from error
 
 
 def _arguments(sent: Sent) -> dict[str, Any]:
@@ -249,7 +268,8 @@ def _arguments(sent: Sent) -> dict[str, Any]:
     if call.body is not None:
         arguments["json"] = call.body
     if call.file is not None:
-        arguments["files"] = {"file": ("model.fmu", call.file, "application/octet-stream")}
+        data = Watched(call.file, call.progress) if call.progress else call.file
+        arguments["files"] = {"file": ("model.fmu", data, "application/octet-stream")}
     if sent.timeout_s is not None:
         arguments["timeout"] = sent.timeout_s
     return arguments

@@ -99,6 +99,15 @@ class InvalidAnswerError(GatewayError):
         )
 
 
+class WalletMissingError(GatewayError):
+    """The x402 package, by which a wallet pays, is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "wallet_missing", 0, "x402 is not installed", "pip install fmu-gateway-sdk[x402]"
+        )
+
+
 class LocalSimulationError(GatewayError):
     """The model can't be run on this machine; its subclasses say why."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote as quoted
+from uuid import uuid4
 
 from fmu_gateway_sdk.answers import (
     Account,
@@ -31,12 +34,21 @@ from fmu_gateway_sdk.answers import (
     VariablePage,
 )
 from fmu_gateway_sdk.exceptions import InvalidAnswerError, NotFoundError, PaymentRequired
+from fmu_gateway_sdk.progress import Progress
 from fmu_gateway_sdk.request import SimulateRequest
 from fmu_gateway_sdk.session import Session
 from fmu_gateway_sdk.trajectory import Trajectory
-from fmu_gateway_sdk.wire import PAYMENT, Call, Flow
+from fmu_gateway_sdk.wallet import signed
+from fmu_gateway_sdk.wire import PAYMENT, Call, Flow, Pause
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 Points = int | Literal["all"]
+
+_LOOK_AGAIN_S: Final = 2.0
+_WHILE_A_PERSON_PAYS_S: Final = 600.0
+_WHILE_A_CHAIN_SETTLES_S: Final = 120.0
 
 
 def find_url(session: Session) -> Flow[str]:
@@ -81,21 +93,25 @@ def variables(  # noqa: PLR0913  what the gateway filters and pages by
     return reply.read(VariablePage)
 
 
-def upload_fmu(session: Session, path: str | Path) -> Flow[Fmu]:
-    """Send an FMU. Sent again it has the same id."""
-    return (yield from _send(session, Path(path).read_bytes()))
+def upload_fmu(
+    session: Session, path: str | Path, *, progress: Progress | None = None
+) -> Flow[Fmu]:
+    """Send an FMU. Sent again it has the same id. `progress` may be a `Bar()`."""
+    return (yield from _send(session, Path(path).read_bytes(), progress))
 
 
-def upload_fmu_smart(session: Session, path: str | Path) -> Flow[Fmu]:
+def upload_fmu_smart(
+    session: Session, path: str | Path, *, progress: Progress | None = None
+) -> Flow[Fmu]:
     """Send an FMU only if this account has not sent it yet: asks by its hash first."""
     data = Path(path).read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         known = yield from describe(session, f"fmu_{sha256[:16]}")
     except NotFoundError:
-        return (yield from _send(session, data))
+        return (yield from _send(session, data, progress))
     if known.sha256 != sha256:  # the same first 16 digits: the gateway's answer says what to do
-        return (yield from _send(session, data))
+        return (yield from _send(session, data, progress))
     return Fmu.parse({**known.raw, "already_known": True})
 
 
@@ -108,7 +124,8 @@ def uploads(session: Session, *, limit: int = 50, cursor: str | None = None) -> 
 
 def remove_fmu(session: Session, fmu_id: str) -> Flow[None]:
     """Forget an upload; results made with it stay."""
-    yield from session.ask(Call(method="DELETE", path=_path("/fmus", fmu_id)))
+    path = _path("/fmus", fmu_id)
+    yield from session.ask(Call(method="DELETE", path=path, repeatable=False))
 
 
 def quote(session: Session, request: SimulateRequest | Mapping[str, Any]) -> Flow[Quote]:
@@ -156,12 +173,70 @@ def payment(session: Session, session_id: str) -> Flow[PaymentStatus]:
     return reply.read(PaymentStatus)
 
 
+def pay_at_checkout(
+    session: Session,
+    quote_id: str,
+    *,
+    open_page: Callable[[str], object] = webbrowser.open,
+    wait_s: float = _WHILE_A_PERSON_PAYS_S,
+) -> Flow[PaymentStatus]:
+    """Show a person the quote's Checkout page, and wait up to `wait_s` [s] until it is paid.
+
+    `status` says what came of it: "paid", with the payment token; "expired"; or still "pending".
+    """
+    status = yield from pay(session, quote_id=quote_id, offer="stripe_checkout")
+    if status.status == "pending" and status.checkout_url:
+        open_page(status.checkout_url)
+    return (yield from _settled(session, quote_id, status, wait_s))
+
+
+def pay_by_wallet(
+    session: Session,
+    quote_id: str,
+    wallet: LocalAccount,
+    *,
+    wait_s: float = _WHILE_A_CHAIN_SETTLES_S,
+) -> Flow[PaymentStatus]:
+    """Pay a quote in stablecoins by x402. `wallet`: an `eth_account` account; it signs here.
+
+    The price is the quote's. `status` as of `pay_at_checkout`. Raises PaymentRequired with the
+    reason where the payment was refused, and WalletMissingError without the x402 package.
+    """
+    body = {"quote_id": quote_id, "offer": "x402"}
+    try:
+        yield from session.ask(Call(method="POST", path="/pay", body=body, statuses=PAYMENT))
+    except PaymentRequired as required:
+        wanted = next(offer.data for offer in required.offers if offer.kind == "x402")
+    else:  # it is paid, or free
+        return (yield from pay(session, quote_id=quote_id))
+    paying = Call(
+        method="POST",
+        path="/pay",
+        body=body,
+        statuses=PAYMENT,
+        payment=signed(wanted or {}, wallet),
+    )
+    reply = yield from session.ask(paying)
+    return (yield from _settled(session, quote_id, reply.read(PaymentStatus), wait_s))
+
+
+def _settled(
+    session: Session, quote_id: str, status: PaymentStatus, wait_s: float
+) -> Flow[PaymentStatus]:
+    until = time.monotonic() + wait_s
+    while status.status == "pending" and time.monotonic() < until:
+        yield Pause(_LOOK_AGAIN_S)
+        status = yield from pay(session, quote_id=quote_id)
+    return status
+
+
 def simulate(
     session: Session, request: SimulateRequest | Mapping[str, Any]
 ) -> Flow[SimulationResult]:
     """Run a model. Raises PaymentRequired where runs cost money and nothing pays for this one."""
     asked = yield from _with_model(session, request)
-    reply = yield from session.ask(Call(method="POST", path="/simulate", body=asked.as_json()))
+    body = _once(asked.as_json())
+    reply = yield from session.ask(Call(method="POST", path="/simulate", body=body))
     return reply.read(SimulationResult)
 
 
@@ -170,7 +245,7 @@ def run_study(session: Session, study: Mapping[str, Any]) -> Flow[StudyResult]:
 
     Raises PaymentRequired as `simulate` does; `study_table` has all rows.
     """
-    reply = yield from session.ask(Call(method="POST", path="/studies", body=dict(study)))
+    reply = yield from session.ask(Call(method="POST", path="/studies", body=_once(study)))
     return reply.read(StudyResult)
 
 
@@ -309,13 +384,15 @@ def add_key(
     `budget`: what it may spend from its first moment, as in `set_budget`: {"per_day": 5}.
     """
     body = {"label": label, **({} if budget is None else {"budget": dict(budget)})}
-    reply = yield from session.ask(Call(method="POST", path="/account/keys", body=body))
+    call = Call(method="POST", path="/account/keys", body=body, repeatable=False)
+    reply = yield from session.ask(call)
     return reply.read(NewKey)
 
 
 def revoke_key(session: Session, key_id: str) -> Flow[None]:
     """Make a key worthless."""
-    yield from session.ask(Call(method="DELETE", path=_path("/account/keys", key_id)))
+    path = _path("/account/keys", key_id)
+    yield from session.ask(Call(method="DELETE", path=path, repeatable=False))
 
 
 def set_budget(  # noqa: PLR0913
@@ -351,8 +428,9 @@ def _budget(session: Session, body: dict[str, Any]) -> Flow[KeyBudget]:
     return reply.read(KeyBudget)
 
 
-def _send(session: Session, data: bytes) -> Flow[Fmu]:
-    reply = yield from session.ask(Call(method="POST", path="/fmus", file=data))
+def _send(session: Session, data: bytes, progress: Progress | None) -> Flow[Fmu]:
+    call = Call(method="POST", path="/fmus", file=data, progress=progress)
+    reply = yield from session.ask(call)
     return reply.read(Fmu)
 
 
@@ -372,6 +450,11 @@ _NOT_PRICED = ("points", "reuse", "idempotency_key", "quote_id", "payment_token"
 
 def _physical(request: SimulateRequest) -> dict[str, Any]:
     return {name: v for name, v in request.as_json().items() if name not in _NOT_PRICED}
+
+
+def _once(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request under a key by which the gateway runs it once, however often it is sent."""
+    return {"idempotency_key": f"sdk-{uuid4().hex}", **body}
 
 
 def _file(

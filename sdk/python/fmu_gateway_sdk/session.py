@@ -10,7 +10,8 @@ from typing import Final
 from fmu_gateway_sdk.answers import NewKey
 from fmu_gateway_sdk.exceptions import GatewayError, UnauthorizedError, UnreachableError
 from fmu_gateway_sdk.keys import KeyStore
-from fmu_gateway_sdk.wire import OK, Call, Flow, Reply, Sent, error_of
+from fmu_gateway_sdk.patience import DEFAULT_PATIENCE_S, Patience
+from fmu_gateway_sdk.wire import OK, Call, Flow, Pause, Reply, Sent, error_of
 
 LOCAL_GATEWAY: Final = "http://127.0.0.1:8000"
 _PROBE_S: Final = 1.0
@@ -24,13 +25,20 @@ class Session:
     """One gateway as one account sees it. Does no input or output but for the kept key."""
 
     def __init__(
-        self, gateway_url: str, key: str | None, keys: KeyStore, key_name: str | None
+        self,
+        gateway_url: str,
+        key: str | None,
+        keys: KeyStore,
+        key_name: str | None,
+        patience_s: float = DEFAULT_PATIENCE_S,
     ) -> None:
         self._url = None if gateway_url == "auto" else gateway_url.rstrip("/")
         self._key = key or os.environ.get("FMU_GATEWAY_KEY") or None
         self._keys = keys
         self._key_name = key_name
         self._key_is_kept = False
+        self._patience_s = patience_s
+        self._has_answered = False
 
     def url(self) -> Flow[str]:
         """The gateway's URL, without a slash at the end."""
@@ -48,12 +56,26 @@ class Session:
         return self._key
 
     def ask(self, call: Call) -> Flow[Reply]:
-        """Send a call and get its reply.
+        """Send a call and get its reply; again, where the gateway is busy or silent for a while.
+
+        One that has never answered isn't waited for.
 
         Raises:
             GatewayError: the gateway refused, failed or didn't answer; see its subclasses.
 
         """
+        patience = Patience(self._patience_s)
+        while True:
+            try:
+                return (yield from self._ask_once(call))
+            except GatewayError as error:
+                again = call.repeatable and self._has_answered
+                pause_s = patience.after(error) if again else None
+                if pause_s is None:
+                    raise
+            yield Pause(pause_s)
+
+    def _ask_once(self, call: Call) -> Flow[Reply]:
         reply = yield from self._send(call)
         if reply.status in call.statuses:
             return reply
@@ -71,7 +93,11 @@ class Session:
         headers = {"Accept": call.accept}
         if call.with_key:
             headers["Authorization"] = f"Bearer {(yield from self.key())}"
-        return (yield Sent(call, url + call.path, headers, None))
+        if call.payment is not None:
+            headers["PAYMENT-SIGNATURE"] = call.payment
+        reply = yield Sent(call, url + call.path, headers, None)
+        self._has_answered = True
+        return reply
 
     def _new_key(self) -> Flow[str]:
         reply = yield from self._send(_NEW_KEY)

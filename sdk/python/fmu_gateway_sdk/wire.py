@@ -19,6 +19,7 @@ from fmu_gateway_sdk.exceptions import (
     SimulationTimeoutError,
     UnauthorizedError,
 )
+from fmu_gateway_sdk.progress import Progress
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Answer)
@@ -40,26 +41,39 @@ _ERRORS: Final[dict[int, type[GatewayError]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One HTTP request. `path` is below the gateway's URL; `timeout_s` None: the client's own."""
+    """One HTTP request. `path` is below the gateway's URL.
+
+    `repeatable`: sent twice, it does what it does once. `payment` is the x402 header.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
     file: bytes | None = None
+    progress: Progress | None = None
+    payment: str | None = None
     accept: str = "application/json"
     statuses: frozenset[int] = OK
     with_key: bool = True
+    repeatable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A call made ready: its whole address, its headers, and how long to wait [s]."""
+    """A call made ready: its whole address, its headers, how long to wait [s]; None: as usual."""
 
     call: Call
     url: str
     headers: Mapping[str, str]
     timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing to send: time to let pass [s]."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ class Reply:
             raise InvalidAnswerError(self.status, str(error)) from None
 
 
-Flow = Generator[Sent, Reply, T]
+Flow = Generator[Sent | Pause, Reply, T]
 """A conversation with the gateway that ends in a T: yields what to send, is sent the replies."""
 
 
