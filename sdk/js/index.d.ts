@@ -16,6 +16,8 @@ export interface ClientOptions {
   /** Default: for as long as the program runs; `FileKeys` of "fmu-gateway/node" keeps files. */
   keys?: KeyStore;
   timeoutMs?: number;
+  /** For how long a call to a busy or silent gateway is repeated, in pauses [ms]; 30 s. */
+  patienceMs?: number;
 }
 
 export interface InputSignal {
@@ -466,6 +468,11 @@ export class FMUGatewayClient {
     offer?: string;
   }): Promise<PaymentStatus>;
   payment(sessionId: string): Promise<PaymentStatus>;
+  /** Shows a person the quote's Checkout page, and waits until it is paid or `waitMs` are over. */
+  payAtCheckout(
+    quoteId: string,
+    options: { openPage: (url: string) => unknown; waitMs?: number },
+  ): Promise<PaymentStatus>;
   simulate(request: SimulateRequest): Promise<SimulationResult>;
   runStudy(study: StudyRequest): Promise<StudyResult>;
   studyTable(

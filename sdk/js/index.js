@@ -8,11 +8,14 @@ import {
   UnreachableError,
   errorOf,
 } from "./errors.js";
+import { Patience, pause } from "./patience.js";
 
 export * from "./errors.js";
 
 const LOCAL_GATEWAY = "http://127.0.0.1:8000";
 const PROBE_MS = 1000;
+const LOOK_AGAIN_MS = 2000;
+const WHILE_A_PERSON_PAYS_MS = 600_000;
 const OK = [200, 201, 204];
 const PAYMENT = [200, 202, 410]; // paid, pending, expired: all are answers
 const NOT_PRICED = ["points", "reuse", "idempotency_key", "quote_id", "payment_token"];
@@ -38,13 +41,22 @@ export class FMUGatewayClient {
   #key;
   #keys;
   #timeoutMs;
+  #patienceMs;
+  #hasAnswered = false;
 
-  constructor({ gatewayUrl = "auto", key, keys = new MemoryKeys(), timeoutMs = 60_000 } = {}) {
+  constructor({
+    gatewayUrl = "auto",
+    key,
+    keys = new MemoryKeys(),
+    timeoutMs = 60_000,
+    patienceMs = 30_000,
+  } = {}) {
     this.#url = gatewayUrl === "auto" ? undefined : Promise.resolve(trimmed(gatewayUrl));
     const given = key || environment.FMU_GATEWAY_KEY;
     this.#key = given ? Promise.resolve(given) : undefined;
     this.#keys = keys;
     this.#timeoutMs = timeoutMs;
+    this.#patienceMs = patienceMs;
   }
 
   /** The URL of the gateway that is spoken to; "auto" is resolved. */
@@ -100,7 +112,7 @@ export class FMUGatewayClient {
   }
 
   async removeFmu(fmuId) {
-    await this.#ask("DELETE", path("/fmus", fmuId));
+    await this.#ask("DELETE", path("/fmus", fmuId), { repeatable: false });
   }
 
   quote(request) {
@@ -128,13 +140,28 @@ export class FMUGatewayClient {
     return this.#json("GET", path("/payments/checkout", sessionId), options);
   }
 
+  /**
+   * Shows a person the quote's Checkout page by `openPage(url)` and waits until it is paid; what
+   * came of it: "paid", with the payment token, "expired", or still "pending".
+   */
+  async payAtCheckout(quoteId, { openPage, waitMs = WHILE_A_PERSON_PAYS_MS } = {}) {
+    const until = Date.now() + waitMs;
+    let status = await this.pay({ quote_id: quoteId, offer: "stripe_checkout" });
+    if (status.status === "pending") await openPage(status.checkout_url);
+    while (status.status === "pending" && Date.now() < until) {
+      await pause(Math.min(LOOK_AGAIN_MS, waitMs));
+      status = await this.pay({ quote_id: quoteId });
+    }
+    return status;
+  }
+
   simulate(request) {
-    return this.#json("POST", "/simulate", { json: request });
+    return this.#json("POST", "/simulate", { json: underAKey(request) });
   }
 
   /** Many runs in one call: {base, parameters: {e: {values: [...]}}, design, samples, seed}. */
   runStudy(study) {
-    return this.#json("POST", "/studies", { json: study });
+    return this.#json("POST", "/studies", { json: underAKey(study) });
   }
 
   /** A study's table: its columns by name, null where a run failed. */
@@ -200,7 +227,8 @@ export class FMUGatewayClient {
   }
 
   addKey(label = "", budget = null) {
-    return this.#json("POST", "/account/keys", { json: { label, budget } });
+    const options = { json: { label, budget }, repeatable: false };
+    return this.#json("POST", "/account/keys", options);
   }
 
   /** Replaces the key's limits by these: {per_run, per_day, per_month, offers}. */
@@ -214,14 +242,14 @@ export class FMUGatewayClient {
   }
 
   async revokeKey(keyId) {
-    await this.#ask("DELETE", path("/account/keys", keyId));
+    await this.#ask("DELETE", path("/account/keys", keyId), { repeatable: false });
   }
 
   async #keptKey() {
     const gateway = await this.findUrl();
     const kept = await this.#keys.find(gateway);
     if (kept) return kept;
-    const fresh = await this.#json("POST", "/keys", { withKey: false });
+    const fresh = await this.#json("POST", "/keys", { withKey: false, repeatable: false });
     return this.#keys.keep(gateway, fresh.key);
   }
 
@@ -239,12 +267,27 @@ export class FMUGatewayClient {
     }
   }
 
-  async #ask(method, where, { query, json, body, statuses = OK, withKey = true } = {}) {
+  /** Sends a call; again, where the gateway is busy, or silent though it has answered before. */
+  async #ask(method, where, { repeatable = true, ...options } = {}) {
+    const patience = new Patience(this.#patienceMs);
+    for (;;) {
+      try {
+        return await this.#askOnce(method, where, options);
+      } catch (error) {
+        const waitMs = repeatable && this.#hasAnswered ? patience.after(error) : null;
+        if (waitMs === null) throw error;
+        await pause(waitMs);
+      }
+    }
+  }
+
+  async #askOnce(method, where, { query, json, body, statuses = OK, withKey = true }) {
     const url = await this.findUrl();
     const headers = withKey ? { Authorization: `Bearer ${await this.apiKey()}` } : {};
     if (json) headers["Content-Type"] = "application/json";
     const sent = { method, headers, body: json ? JSON.stringify(json) : body };
     const response = await fetched(url, where + search(query), sent, this.#timeoutMs);
+    this.#hasAnswered = true;
     if (statuses.includes(response.status)) return response;
     throw await errorOf(response);
   }
@@ -275,6 +318,11 @@ async function fetched(url, where, sent, timeoutMs) {
 function fitsFallback(error) {
   const kinds = [UnreachableError, BusyError, InvalidAnswerError];
   return kinds.some((kind) => error instanceof kind) || error.status === 500;
+}
+
+/** A request under a key by which the gateway runs it once, however often it is sent. */
+function underAKey(request) {
+  return { idempotency_key: `sdk-${crypto.randomUUID()}`, ...request };
 }
 
 function once(promise, forget) {

@@ -1,12 +1,14 @@
 /** Against a live gateway: FMU_GATEWAY_URL, where runs are free; PAID_GATEWAY_URL, where not. */
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import {
+  BusyError,
   FMUGatewayClient,
   GatewayError,
   InvalidRequestError,
@@ -133,6 +135,54 @@ test("where runs cost money, a run is refused with the ways to pay", async () =>
   });
   const { quote_id } = await customer.paymentRequirement(BALL);
   await assert.rejects(customer.pay({ quote_id, offer: "credits" }), GatewayError);
+});
+
+/** A gateway that answers one call after another as it is told: [status, body, headers]. */
+async function scripted(t, answers) {
+  const heard = [];
+  const server = createServer(async (request, response) => {
+    const chunks = await request.toArray();
+    heard.push({ url: request.url, body: JSON.parse(Buffer.concat(chunks).toString() || "null") });
+    const [status, body, headers = {}] = answers.shift();
+    if (status === 0) return request.socket.destroy();
+    response.writeHead(status, headers).end(JSON.stringify(body));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return { heard, gatewayUrl: `http://127.0.0.1:${server.address().port}` };
+}
+
+const BUSY = [503, { code: "busy", message: "busy", details: {} }, { "retry-after": "0.01" }];
+
+test("a run is asked for again under the same key while the gateway is busy or silent", async (t) => {
+  const answers = [[200, { status: "ok" }], BUSY, [0], [502, "<html>"], [200, { result_id: "r" }]];
+  const { heard, gatewayUrl } = await scripted(t, answers);
+  const patient = new FMUGatewayClient({ gatewayUrl, key: "k" });
+  await patient.health();
+  assert.equal((await patient.simulate(BALL)).result_id, "r");
+  const keys = heard.slice(1).map(({ body }) => body.idempotency_key);
+  assert.equal(keys.length, 4);
+  assert.equal(new Set(keys).size, 1);
+});
+
+test("what would be done twice is not sent again, and patience ends", async (t) => {
+  const silence = [[200, { status: "ok" }], [0], BUSY];
+  const { heard, gatewayUrl } = await scripted(t, silence);
+  const impatient = new FMUGatewayClient({ gatewayUrl, key: "k", patienceMs: 1 });
+  await impatient.health();
+  await assert.rejects(impatient.addKey("x"), UnreachableError);
+  await assert.rejects(impatient.simulate(BALL), BusyError);
+  assert.equal(heard.length, 3);
+});
+
+test("a person is shown the page on which to pay", async () => {
+  const customer = new FMUGatewayClient({ gatewayUrl: PAID_GATEWAY_URL });
+  const { quote_id } = await customer.quote({ ...BALL, stop_time: 3.25 });
+  const shown = [];
+  const openPage = (url) => shown.push(url);
+  const status = await customer.payAtCheckout(quote_id, { openPage, waitMs: 1 });
+  assert.equal(status.status, "pending");
+  assert.deepEqual(shown, [status.checkout_url]);
 });
 
 test("a run that finds no gateway is made by the local simulator, and says so", async () => {
