@@ -101,7 +101,7 @@ class Place:
             OSError: it can't be written.
 
         """
-        fresh = f".{self.name[:100]}.{secrets.token_hex(8)}"
+        fresh = f".{secrets.token_hex(16)}"
         descriptor = os.open(fresh, _FRESH, 0o666, dir_fd=self.folder)  # the umask narrows it
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -26,16 +26,19 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway_server.bridge import failures
 from gateway_server.bridge.kept_keys import keep_key, kept_at, read_key
+from gateway_server.bridge.progress import in_order
 
 T = TypeVar("T", bound=BaseModel)
 Failed = MCPError | httpx2.HTTPError | ValidationError
 
 _PROBLEM: Final = "application/problem+json"
+_OF_MCP: Final = frozenset({"application/json", "text/event-stream"})
+_ACCEPTED: Final = 202
 _UNAUTHORIZED: Final = 401
 _NOT_CARRIED_OUT: Final = frozenset(
     {types.UNSUPPORTED_PROTOCOL_VERSION, types.METHOD_NOT_FOUND, types.INVALID_REQUEST}
 )
-_refused: ContextVar[list[httpx2.Response]] = ContextVar("refused")
+_refused: ContextVar[list[httpx2.Response] | None] = ContextVar("refused", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +98,36 @@ class Remote:
         self._era = None  # another version may answer there by now
         return await self._ask(request, result, progress, elicits=elicits)
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> httpx2.Response:
-        """What `GET path` answers.
+    async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
+        """The file that `GET path` answers.
 
         Raises:
             BridgeError: it can't be reached or refuses; `code` says why.
 
         """
-        return await self._call("GET", path, params=query)
-
-    async def post(self, path: str, data: bytes) -> httpx2.Response:
-        """What `POST path` answers to a file.
-
-        Raises:
-            BridgeError: it can't be reached or refuses; `code` says why.
-
-        """
-        kind = {"content-type": "application/octet-stream"}
-        return await self._call("POST", path, content=data, headers=kind)
-
-    async def _call(self, method: str, path: str, **arguments: Any) -> httpx2.Response:  # noqa: ANN401
         await self._have_key()
-        return await self._send(method, path, **arguments)
+        return (await self._send("GET", path, params=query)).content
+
+    async def look_up(self, path: str) -> dict[str, Any]:
+        """The object that `GET path` answers.
+
+        Raises:
+            BridgeError: it can't be reached or refuses; `code` says why.
+
+        """
+        await self._have_key()
+        return self._object(await self._send("GET", path))
+
+    async def send_file(self, path: str, data: bytes) -> dict[str, Any]:
+        """The object that `POST path` answers to a file.
+
+        Raises:
+            BridgeError: it can't be reached or refuses; `code` says why.
+
+        """
+        await self._have_key()
+        kind = {"content-type": "application/octet-stream"}
+        return self._object(await self._send("POST", path, content=data, headers=kind))
 
     async def _send(self, method: str, path: str, **arguments: Any) -> httpx2.Response:  # noqa: ANN401
         try:
@@ -127,6 +138,12 @@ class Remote:
             raise self._refusal(response)
         return response
 
+    def _object(self, response: httpx2.Response) -> dict[str, Any]:
+        answer = _json(response)
+        if answer is None:
+            raise failures.not_a_gateway(self.url, response.status_code)
+        return answer
+
     async def _have_key(self) -> None:
         """Take the key given, the one kept, or have one made and keep it."""
         async with self._keyed:
@@ -134,8 +151,8 @@ class Remote:
                 return
             key = self._given or read_key(self._kept)
             if key is None:
-                made = (await self._send("POST", "/keys")).json()
-                key = keep_key(self._kept, self.url, made["key"])
+                made = self._object(await self._send("POST", "/keys"))
+                key = keep_key(self._kept, self.url, str(made.get("key")))
             self._http.headers["authorization"] = f"Bearer {key}"
 
     async def _ask(
@@ -152,12 +169,13 @@ class Remote:
         try:
             async with self._client(elicits=elicits) as client:
                 self._era = self._era or _era(client)
-                try:
-                    return await client.session.send_request(
-                        request, result, progress_callback=progress
-                    )
-                except (MCPError, ValidationError) as error:
-                    failed = error  # raised outside: leaving would wrap it into groups
+                async with in_order(progress) as heard:
+                    try:
+                        return await client.session.send_request(
+                            request, result, progress_callback=heard
+                        )
+                    except (MCPError, ValidationError) as error:
+                        failed = error  # raised outside: leaving would wrap it into groups
         except (MCPError, httpx2.HTTPError, ExceptionGroup) as error:
             failed = _innermost(error)
         raise self._explained(failed, refused) from None
@@ -205,18 +223,31 @@ async def connected(url: str, key: str | None) -> AsyncIterator[Remote]:
 
 
 async def _noted(response: httpx2.Response) -> None:
-    """Keep a refusal that isn't MCP's own for whoever sent the request: the client drops it."""
+    """Keep an answer that isn't MCP's own for whoever sent the request: the client drops it."""
+    refused = _refused.get()
+    if refused is None or response.request.method != "POST":
+        return
+    refused.clear()  # what came before, such as at a probe, was no obstacle
     kind = response.headers.get("content-type", "").partition(";")[0]
-    if response.is_error and kind != "application/json":
+    if response.status_code != _ACCEPTED and kind not in _OF_MCP:
         await response.aread()
-        _refused.get([]).append(response)
+        refused.append(response)
 
 
 def _problem(response: httpx2.Response) -> Mapping[str, Any] | None:
     if not response.headers.get("content-type", "").startswith(_PROBLEM):
         return None
-    told = response.json()
-    return told if isinstance(told, dict) and "code" in told else None
+    told = _json(response)
+    return told if told and "code" in told else None
+
+
+def _json(response: httpx2.Response) -> dict[str, Any] | None:
+    """The object in it, if there is one."""
+    try:
+        told = response.json()
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _era(client: Client) -> Era:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +18,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter
 
-from gateway_server.bridge import failures
 from gateway_server.bridge.failures import BridgeError
 from gateway_server.bridge.remote import Era, Remote, connected
-from gateway_server.bridge.transfers import Saving, check, save, upload
+from gateway_server.bridge.transfers import Saving, held, save, upload
 from gateway_server.local_files import Folders
 
 Request = ServerRequestContext[Any, Any]
@@ -187,12 +185,7 @@ async def _saved(
 ) -> types.CallToolResult | types.InputRequiredResult:
     """The gateway's answer, and in it where the file is now."""
     saving = Saving.of(params.arguments or {})
-    with ExitStack() as stack:
-        try:
-            place = stack.enter_context(folders.place(saving.path))
-        except (OSError, ValueError):
-            raise failures.unwritable(saving.path) from None
-        check(place, saving)
+    with held(folders, saving) as place:
         asked = params.model_copy(update={"arguments": saving.asked})
         answer = await _gone(remote, ctx, asked)
         if not isinstance(answer, types.CallToolResult) or answer.is_error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
@@ -51,14 +52,13 @@ async def upload(remote: Remote, folders: Folders, path: str) -> dict[str, Any]:
     known = await _known(remote, sha256)
     if known is not None:
         return known
-    answer: dict[str, Any] = (await remote.post("/fmus", data)).json()
-    return answer
+    return await remote.send_file("/fmus", data)
 
 
 async def _known(remote: Remote, sha256: str) -> dict[str, Any] | None:
     """What the gateway knows of the account's model with that hash."""
     try:
-        described = (await remote.get(f"/fmus/fmu_{sha256[:16]}")).json()
+        described = await remote.look_up(f"/fmus/fmu_{sha256[:16]}")
     except failures.RefusedError as refused:
         if refused.body["code"] == _NOT_FOUND:
             return None
@@ -130,15 +130,23 @@ class Saving:
         return {name: str(value) for name, value in query.items()}
 
 
-def check(place: Place, saving: Saving) -> None:
-    """Refuse a name that is taken before anything is asked of the gateway.
+@contextmanager
+def held(folders: Folders, saving: Saving) -> Iterator[Place]:
+    """The place to save at, held from before the gateway is asked until the file is there.
 
     Raises:
-        BridgeError: it is, and overwriting wasn't asked for.
+        BridgeError: it isn't allowed, or taken and shall not be overwritten.
 
     """
-    if place.taken and not saving.overwrite:
-        raise failures.taken(saving.path)
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(folders.place(saving.path))
+            taken = place.taken
+        except (OSError, ValueError):
+            raise failures.unwritable(saving.path) from None
+        if taken and not saving.overwrite:
+            raise failures.taken(saving.path)
+        yield place
 
 
 async def save(remote: Remote, saving: Saving, place: Place) -> dict[str, Any]:
@@ -149,7 +157,7 @@ async def save(remote: Remote, saving: Saving, place: Place) -> dict[str, Any]:
 
     """
     result_id = quote(str(saving.arguments.get("result_id")), safe="")
-    data = (await remote.get(f"/results/{result_id}", saving.query)).content
+    data = await remote.fetch(f"/results/{result_id}", saving.query)
     try:
         await to_thread.run_sync(lambda: place.write(data, overwrite=saving.overwrite))
     except FileExistsError:
