@@ -46,6 +46,7 @@ def test_each_client_has_each_way_that_it_can_take() -> None:
     assert ids == expected - {"clients Claude Desktop fmu-remote"}
 
 
+@pytest.mark.slow  # programs of their own
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_configuration_leads_to_all_tools(
     entry: dict[str, Any], free_gateway: Running, tmp_path: Path

@@ -37,9 +37,7 @@ _ENVELOPE: Final = frozenset(
         types.CLIENT_CAPABILITIES_META_KEY,
     }
 )
-_FORWARDED: Final[
-    tuple[tuple[type[types.Request[Any, Any]], type[types.RequestParams], Any], ...]
-] = (
+_FORWARDED: Final[tuple[tuple[type[Any], type[types.RequestParams], Any], ...]] = (
     (types.ListResourcesRequest, types.PaginatedRequestParams, types.ListResourcesResult),
     (
         types.ListResourceTemplatesRequest,
@@ -142,7 +140,7 @@ def _has(capabilities: types.ServerCapabilities, method: str) -> bool:
     return getattr(capabilities, "completions" if kind == "completion" else kind) is not None
 
 
-def _forward(remote: Remote, request: type[types.Request[Any, Any]], result: Any) -> Handler:  # noqa: ANN401
+def _forward(remote: Remote, request: type[Any], result: Any) -> Handler:  # noqa: ANN401
     adapter = TypeAdapter(result)
 
     async def handler(ctx: Request, params: types.RequestParams) -> Any:  # noqa: ANN401
