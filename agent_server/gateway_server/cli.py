@@ -55,20 +55,44 @@ def serve(
 @app.command()
 def mcp(
     allow: Annotated[
-        list[Path] | None, typer.Option(help="Folder that upload paths may point into")
+        list[Path] | None, typer.Option(help="Folder that paths may point into; default: this one")
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            help="Bridge to the gateway at this URL, which runs the models", metavar="URL"
+        ),
     ] = None,
 ) -> None:
     """Serve MCP over stdin and stdout, for a client on this machine."""
     from gateway_server.logs import configure_logs  # noqa: PLC0415
-    from gateway_server.stdio import serve_stdio  # noqa: PLC0415
-    from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
 
     settings = _settings()
     configure_logs(settings.log_format, secrets_of(settings))
+    folders = tuple(allow or [Path.cwd()])
+    if gateway is None:
+        _serve_here(settings, folders)
+    else:
+        _serve_there(settings, folders, gateway)
+
+
+def _serve_here(settings: Settings, folders: tuple[Path, ...]) -> None:
+    from gateway_server.stdio import serve_stdio  # noqa: PLC0415
+    from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
+
     try:
-        serve_stdio(settings, tuple(allow or [Path.cwd()]))
+        serve_stdio(settings, folders)
     except UnauthorizedError:
         _stop(["FMU_GATEWAY_KEY: is no key of this gateway"])
+
+
+def _serve_there(settings: Settings, folders: tuple[Path, ...], url: str) -> None:
+    from gateway_server.bridge.server import serve_bridge  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        _stop(["--gateway: give an address that begins with http:// or https://"])
+    key = settings.fmu_gateway_key
+    serve_bridge(url, key.get_secret_value() if key else None, folders)
 
 
 @app.command()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
+from gateway_server.local_files import Folders
 from gateway_tools.context import Door
 from gateway_tools.exceptions import PathNotReadableError
 
@@ -25,28 +24,15 @@ def result_uri(result_id: str, form: str) -> str:
 
 def stdio_door(allowed: tuple[Path, ...], limit_bytes: int) -> Door:
     """Links and files for a client on this machine: results are resources, paths can be read."""
-    folders = tuple(folder.resolve() for folder in allowed)
+    folders = Folders.of(allowed)
     return Door(
         result_link=result_uri,
         readable=lambda path: _read(path, folders, limit_bytes),
     )
 
 
-def _read(path: str, folders: tuple[Path, ...], limit_bytes: int) -> bytes:
-    """The file, if it lies in one of the folders after all links are followed.
-
-    Raises:
-        PathNotReadableError: it doesn't, or can't be read.
-
-    """
+def _read(path: str, folders: Folders, limit_bytes: int) -> bytes:
     try:
-        real = (folders[0] / path).resolve(strict=True)
-        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            opened = Path(f"/proc/self/fd/{descriptor}").resolve()  # what it is by now
-            inside = any(opened.is_relative_to(folder) for folder in folders)
-            if not inside or not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PathNotReadableError
-            return file.read(limit_bytes + 1)  # one more: the archive's check tells the size
+        return folders.read(path, limit_bytes + 1)  # one more: the archive's check tells the size
     except (OSError, ValueError):
         raise PathNotReadableError from None

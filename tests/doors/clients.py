@@ -19,7 +19,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 
 from gateway_a2a import client as a2a
 
-DOORS = ("rest", "mcp_http", "mcp_stdio", "a2a_jsonrpc", "a2a_rest")
+DOORS = ("rest", "mcp_http", "mcp_stdio", "mcp_bridge", "a2a_jsonrpc", "a2a_rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def open_door(name: str, where: Where) -> Iterator[Door]:
 
 @asynccontextmanager
 async def _mcp_client(name: str, where: Where) -> AsyncIterator[Client]:
-    if name == "mcp_stdio":
+    if name in {"mcp_stdio", "mcp_bridge"}:
         environment = {
             **os.environ,
             **where.environment,
@@ -82,7 +82,8 @@ async def _mcp_client(name: str, where: Where) -> AsyncIterator[Client]:
             "FMU_GATEWAY_KEY": where.key,
         }
         command = str(Path(sys.executable).with_name("fmu-gateway"))
-        server = StdioServerParameters(command=command, args=["mcp"], env=environment)
+        there = ["--gateway", where.url] if name == "mcp_bridge" else []
+        server = StdioServerParameters(command=command, args=["mcp", *there], env=environment)
         async with Client(server) as client:
             yield client
         return
@@ -95,7 +96,7 @@ async def _mcp_client(name: str, where: Where) -> AsyncIterator[Client]:
 
 @dataclass(frozen=True, slots=True)
 class Mcp:
-    """MCP, over HTTP or stdio."""
+    """MCP, over HTTP, stdio or the bridge."""
 
     portal: BlockingPortal
     client: Client
