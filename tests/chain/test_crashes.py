@@ -77,6 +77,22 @@ def test_a_payment_whose_payer_is_gone_is_never_sent(
     assert shop.taken() == 0
 
 
+def test_a_payment_that_its_payer_brought_to_the_chain_is_no_failure_while_the_node_is_silent(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = _killed(shop, "recorded, not verified", monkeypatch)
+    submit(shop.ours, payload)
+    _let_it_lapse(shop, payload)
+    shop.ours.broken.add("eth_blockNumber")
+    shop.now += timedelta(days=3)
+    shop.payments.reconcile(shop.now)
+    assert shop.state(payload) == "begun"
+    shop.ours.broken.clear()
+    shop.now += timedelta(days=1)
+    assert shop.payments.reconcile(shop.now).paid == 1
+    assert shop.state(payload) == "paid"
+
+
 def test_a_transaction_that_stays_unmined_is_asked_about_not_paid_again(shop: Shop) -> None:
     quote = shop.quote(shop.ada)
     payload = shop.payment(shop.ours.purse(dollars=1), quote)

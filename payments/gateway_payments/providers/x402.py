@@ -321,8 +321,9 @@ class X402:
                 return self._settle(payment, outcome.transaction, now)
             case Outcome("lapsed" | "cancelled"):
                 return self._fail(payment, f"authorization_{outcome.kind}")
-            case None if payment.state == "begun" and _is_over(payment, now):
-                return self._fail(payment, "authorization_lapsed")  # it was never sent
+            case None if self._chain is None and payment.state == "begun":
+                if _is_over(payment, now):  # we never sent it
+                    return self._fail(payment, "authorization_lapsed")
         return None
 
     def _settle(self, payment: Payment, transaction: str | None, now: datetime) -> Payment:
