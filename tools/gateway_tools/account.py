@@ -152,6 +152,7 @@ TOOL: Final = Tool(
     input=AccountInput,
     output=AccountOutput,
     handle=handle,
+    tells=("balance", "offers", "auto_pay", "budget", "usage", "next_cursor"),
     read_only=True,
     idempotent=True,
 )

@@ -236,6 +236,7 @@ TOOL: Final = Tool(
     input=CompareInput,
     output=CompareOutput,
     handle=handle,
+    tells=("agree", "variables", "parting_first"),
     gives_files=True,
     read_only=True,
     idempotent=True,

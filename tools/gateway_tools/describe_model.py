@@ -158,6 +158,7 @@ TOOL: Final = Tool(
     input=VariableQuery,
     output=DescribeOutput,
     handle=handle,
+    tells=("variables", "next_cursor", "default_experiment", "example_request"),
     read_only=True,
     idempotent=True,
 )

@@ -194,6 +194,7 @@ TOOL: Final = Tool(
     output=ResultOutput,
     or_output=StudyTableOutput,
     handle=handle,
+    tells=("series", "columns", "units", "links"),
     gives_files=True,
     read_only=True,
     idempotent=True,

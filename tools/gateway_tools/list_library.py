@@ -113,6 +113,7 @@ TOOL: Final = Tool(
     input=LibraryInput,
     output=LibraryOutput,
     handle=handle,
+    tells=("models", "facets", "next_cursor"),
     read_only=True,
     idempotent=True,
 )

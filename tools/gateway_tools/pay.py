@@ -122,6 +122,7 @@ TOOL: Final = Tool(
     input=PayInput,
     output=PayOutput,
     handle=handle,
+    tells=("status", "payment_token", "session_id", "checkout_url"),
     destructive=True,
     idempotent=True,
 )

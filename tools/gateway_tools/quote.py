@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
@@ -29,16 +29,8 @@ result already: read it with get_result instead of paying again. Example: {"fmu_
 "msl:BouncingBall", "stop_time": 3}."""
 
 
-def _brief(schema: dict[str, Any]) -> None:
-    """Spare readers what `simulate`'s schema, always beside this one, says of nested fields."""
-    for name, kind in {"input_signals": "array", "kpis": "array", "solver": "object"}.items():
-        schema["properties"][name] = {"type": kind, "description": "As simulate takes it"}
-
-
 class QuoteInput(RunRequest):
     """One simulation; or a study, which is checked as `run_study` checks it."""
-
-    model_config = ConfigDict(json_schema_extra=_brief)
 
     base: dict[str, Any] | None = Field(
         default=None,
@@ -148,5 +140,7 @@ TOOL: Final = Tool(
     input=QuoteInput,
     output=QuoteOutput,
     handle=handle,
+    tells=("quote_id", "amount", "currency", "offers", "existing_result_id"),
+    elsewhere=(RunRequest, StudyRequest),
     idempotent=True,
 )

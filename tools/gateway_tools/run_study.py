@@ -116,4 +116,6 @@ TOOL: Final = Tool(
     output=StudyOutput,
     or_output=QuoteOutput,
     handle=handle,
+    tells=("result_id", "best", "worst", "columns", "rows", "failed", "quote_id"),
+    elsewhere=(PaymentFields,),
 )

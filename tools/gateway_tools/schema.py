@@ -1,73 +1,97 @@
-"""JSON Schemas that a language model reads: the same meaning as pydantic's in fewer tokens."""
+"""JSON Schemas that a language model reads, each time it is given the tools: as few as will do.
+
+They are looser views of the pydantic models, which alone decide what is taken and answered. What
+is left out here, lengths and patterns, nested parts of an answer, stands in full in OpenAPI, and an
+error names what didn't fit.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
 Json = dict[str, Any]
 
-
-def input_schema(model: Any) -> Json:  # noqa: ANN401  a type
-    """What a caller may send. That a field may be left out is said by not requiring it."""
-    return _object(TypeAdapter(model).json_schema(by_alias=True), nullable=False)
-
-
-class Failed(BaseModel):
-    """What a call that fails answers; a payment requirement has more beside it."""
-
-    code: str
-    message: str
-    remedy: str
+_UNSAID: Final = {
+    "title",
+    "format",
+    "pattern",
+    "exclusiveMaximum",
+    *(f"{bound}{what}" for bound in ("min", "max") for what in ("Length", "Items", "Properties")),
+}
 
 
-def output_schema(model: Any) -> Json:  # noqa: ANN401  a type
-    """What comes back: the answer or a failure, since some clients check a failure too."""
-    either: Any = model | Failed
-    schema = TypeAdapter(either).json_schema(mode="serialization")
-    return {"type": "object", **_object(schema, nullable=True)}
+def input_schema(model: type[BaseModel], elsewhere: Collection[type[BaseModel]] = ()) -> Json:
+    """What a caller may send. That a field may be left out is said by not requiring it.
 
-
-def _object(schema: Json, *, nullable: bool) -> Json:
-    """`schema` with every part made lean; names of properties and definitions stay.
-
-    Of an answer (`nullable`) the words go too: models choose by what to send, not by what returns.
+    Fields that it shares with a model of `elsewhere` are told by their type: another tool of the
+    same listing describes them.
     """
-    noise = {"title", "description", "default"} if nullable else {"title"}
-    lean = _part({k: v for k, v in schema.items() if k not in noise}, nullable=nullable)
-    for names in ("properties", "$defs"):
-        if names in lean:
-            lean[names] = {k: _object(v, nullable=nullable) for k, v in lean[names].items()}
-    if isinstance(lean.get("items"), dict):
-        lean["items"] = _object(lean["items"], nullable=nullable)
-    if isinstance(lean.get("additionalProperties"), dict):
-        lean["additionalProperties"] = _object(lean["additionalProperties"], nullable=nullable)
+    schema = model.model_json_schema(by_alias=True)
+    lean = _lean(schema, schema.get("$defs", {}))
+    told = {name for other in elsewhere for name in other.model_fields}
+    for name in told & lean["properties"].keys():
+        lean["properties"][name] = {"type": lean["properties"][name]["type"]}
     return lean
 
 
-def _part(part: Json, *, nullable: bool) -> Json:
-    """One schema without its null (unless `nullable`), its alternatives of plain types merged."""
-    alternatives = [_object(a, nullable=nullable) for a in part.get("anyOf", [])]
-    if not alternatives:
-        return part
-    if not nullable:
-        alternatives = [a for a in alternatives if a != {"type": "null"}]
-        part = {k: v for k, v in part.items() if (k, v) != ("default", None)}
-    rest = {k: v for k, v in part.items() if k != "anyOf"}
-    if len(alternatives) == 1:
-        return {**alternatives[0], **rest}
-    if all(a.keys() == {"type"} for a in alternatives):
-        return {"type": _types(alternatives), **rest}
-    return {"anyOf": alternatives, **rest}
+def output_schema(models: Iterable[type[BaseModel]], tells: Collection[str]) -> Json:
+    """Of an answer, which is one of `models`, the fields that `tells` names.
+
+    None is required: a failure is held against the same schema by some clients.
+    """
+    types: dict[str, list[str]] = {name: [] for name in tells}
+    for model in models:
+        schema = TypeAdapter(model).json_schema(mode="serialization")
+        for name in types.keys() & schema["properties"].keys():
+            types[name] += _types(schema["properties"][name], schema.get("$defs", {}))
+    return {"type": "object", "properties": {name: _typed(found) for name, found in types.items()}}
 
 
-def _types(alternatives: list[Json]) -> str | list[str]:
-    """Their types; a number may be an integer without our saying so."""
-    types: list[str] = []
-    for alternative in alternatives:
-        named = alternative["type"]
-        types += [named] if isinstance(named, str) else named
-    if "number" in types:
-        types = [name for name in types if name != "integer"]
-    return types[0] if len(types) == 1 else types
+def _lean(part: Json, definitions: Json) -> Json:
+    """One schema without noise; what it refers to stands in its place.
+
+    Its own description goes where it is an object: a property's, or the tool's, stands above it.
+    """
+    lean = {k: v for k, v in part.items() if k not in _UNSAID | {"$defs", "$ref", "anyOf"}}
+    if not lean.get("default", True):
+        del lean["default"]
+    if "properties" in lean:
+        lean.pop("description", None)
+        lean["properties"] = {k: _lean(v, definitions) for k, v in lean["properties"].items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(lean.get(inner), dict):
+            lean[inner] = _lean(lean[inner], definitions)
+    if "$ref" in part:
+        return _lean(_meant(part["$ref"], definitions), definitions) | lean
+    return _either(part.get("anyOf", []), definitions) | lean
+
+
+def _either(alternatives: list[Json], definitions: Json) -> Json:
+    """Alternatives to null in one: objects with names of their own as such, others by type."""
+    leans = [_lean(a, definitions) for a in alternatives if a != {"type": "null"}]
+    if len(leans) > 1 and not any("properties" in lean for lean in leans):
+        return _typed([name for a in leans for name in _types(a, definitions)])
+    return leans[0] if len(leans) == 1 else {"anyOf": leans} if leans else {}
+
+
+def _typed(types: list[str]) -> Json:
+    """A schema of these types; a number may be an integer without our saying so."""
+    distinct = [t for t in dict.fromkeys(types) if t != "integer" or "number" not in types]
+    return {"type": distinct[0] if len(distinct) == 1 else distinct}
+
+
+def _types(part: Json, definitions: Json) -> list[str]:
+    if "$ref" in part:
+        return _types(_meant(part["$ref"], definitions), definitions)
+    if "anyOf" in part:
+        return [name for a in part["anyOf"] for name in _types(a, definitions)]
+    named = part["type"]
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _meant(reference: str, definitions: Json) -> Json:
+    meant: Json = definitions[reference.rpartition("/")[2]]
+    return meant

@@ -103,4 +103,5 @@ TOOL: Final = Tool(
     output=SimulateOutput,
     or_output=QuoteOutput,
     handle=handle,
+    tells=("result_id", "kpis", "outputs", "series", "warnings", "quote_id"),
 )

@@ -38,8 +38,10 @@ class Tool(Generic[InputT]):
     """One thing an agent can do.
 
     `handle` answers with `output`, or with `or_output` where there is one; a tool that
-    `gives_files` wraps it with the file. `description` is read by a language model. `read_only`,
-    `destructive` and `idempotent` mean what MCP's tool annotations mean by them.
+    `gives_files` wraps it with the file. `description` is read by a language model; `tells` are the
+    fields of the answer that it is told of beforehand, `elsewhere` the models whose fields another
+    tool describes. `read_only`, `destructive` and `idempotent` mean what MCP's tool annotations
+    mean by them.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Tool(Generic[InputT]):
     input: type[InputT]
     output: type[BaseModel]
     handle: Callable[[Context, InputT], BaseModel | Answered]
+    tells: tuple[str, ...]
+    elsewhere: tuple[type[BaseModel], ...] = ()
     or_output: type[BaseModel] | None = None
     gives_files: bool = False
     read_only: bool = False
@@ -61,12 +65,11 @@ class Tool(Generic[InputT]):
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments."""
-        return input_schema(self.input)
+        """JSON Schema of the arguments, as an agent needs it."""
+        return input_schema(self.input, self.elsewhere)
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        """JSON Schema of the answer."""
-        return output_schema(
-            self.output if self.or_output is None else self.output | self.or_output
-        )
+        """JSON Schema of the answer, as an agent needs it."""
+        answers = [model for model in (self.output, self.or_output) if model is not None]
+        return output_schema(answers, self.tells)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 T = TypeVar("T")
 
@@ -26,15 +26,10 @@ Untrusted = Annotated[T, _MARK]
 DETAILS: Final = "details"
 
 
-def _lean(schema: dict[str, Any]) -> None:
-    """What the items are, the instructions say."""
-    schema.pop("items")
-
-
 class Answer(BaseModel):
     """An answer that may hold foreign text. `untrusted` names its fields that do, this time."""
 
-    untrusted: list[str] = Field(default=[], json_schema_extra=_lean)
+    untrusted: list[str] = []
 
     def model_post_init(self, _: Any, /) -> None:  # noqa: ANN401  pydantic's own signature
         """Name them: nobody has to think of it, nor can a caller set it."""

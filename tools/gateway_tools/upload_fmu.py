@@ -160,5 +160,6 @@ TOOL: Final = Tool(
     input=UploadInput,
     output=UploadOutput,
     handle=handle,
+    tells=("id", "variables", "problems", "warnings", "upload_url"),
     idempotent=True,
 )
