@@ -86,12 +86,18 @@ def _published(tool: Tool[Any]) -> types.Tool:
         description=tool.description,
         input_schema=tool.input_schema,
         output_schema=tool.output_schema,
-        annotations=types.ToolAnnotations(
-            read_only_hint=tool.read_only,
-            destructive_hint=tool.destructive,
-            idempotent_hint=tool.idempotent,
-            open_world_hint=False,
-        ),
+        annotations=_annotations(tool),
+    )
+
+
+def _annotations(tool: Tool[Any]) -> types.ToolAnnotations:
+    """What differs from the protocol's defaults; of a reading tool it asks for no more."""
+    if tool.read_only:
+        return types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    return types.ToolAnnotations(
+        destructive_hint=tool.destructive,
+        idempotent_hint=tool.idempotent or None,
+        open_world_hint=False,
     )
 
 

@@ -91,48 +91,48 @@ class SimulationRequest(BaseModel):
         min_length=1,
         max_length=300,
     )
-    start_time: Number | None = Field(default=None, description="Start of the simulation [s]")
-    stop_time: Number | None = Field(default=None, description="End of the simulation [s]")
-    step: Number | None = Field(default=None, description="Interval between output points [s]")
+    start_time: Number | None = Field(default=None, description="[s]")
+    stop_time: Number | None = Field(default=None, description="[s]")
+    step: Number | None = Field(default=None, description="Output interval [s]")
     start_values: dict[str, StartValue] = Field(
         default_factory=dict,
-        description="Parameters and start values by variable name, in the variable's unit; "
-        "enumerations by name or number, arrays as lists in row-major order",
+        description="By variable, in its unit; enumerations by name or number, arrays as row-major "
+        "lists",
     )
     input_signals: list[InputSignal] = Field(
-        default_factory=list, description="Inputs over time; inputs not named keep their start"
+        default_factory=list,
+        description="Inputs over time [s]; default: linear for continuous reals, else hold",
     )
     inputs_csv: str | None = Field(
         default=None,
-        description="Inputs as CSV text: a header line with time and input names, then rows",
+        description="Or as CSV text; header: time and input names",
     )
-    outputs: list[str] | None = Field(
-        default=None, description="Variables to record; default: the declared outputs"
-    )
+    outputs: list[str] | None = Field(default=None, description="Default: declared outputs")
     kpis: list[str | KpiRequest] = Field(
         default_factory=list,
-        description="Key figures as <variable>_<statistic> (h_max, v_rms) or as objects",
+        description="<variable>_<statistic> or object: min, max, mean, rms, std, final, integral, "
+        "overshoot, rise_time, settling_time, time_above:<x> ...",
     )
     mode: Literal["auto", "co_simulation", "model_exchange"] = Field(
         default="auto",
-        description="auto takes Co-Simulation where the model has both, unless a solver is named",
+        description="auto: co_simulation of both, unless a solver is named",
     )
-    solver: Solver = Field(default_factory=Solver, description="Options for the integration")
+    solver: Solver = Field(
+        default_factory=Solver, description="For model_exchange: cvode (default), or fixed steps"
+    )
     display_units: dict[str, str] = Field(
-        default_factory=dict, description="Units to answer in, by variable: {'v': 'km/h'}"
+        default_factory=dict, description="To answer in: {'v': 'km/h'}"
     )
     communication_step: Number | None = Field(
         default=None,
-        description="Co-Simulation: interval at which the model is stepped [s]; step must be an "
-        "integer multiple of it; default: step",
+        description="Co-simulation's [s]; divides step",
     )
     engine: str = Field(
         default="auto",
         max_length=20,
-        description="auto: the native core where it works, else FMPy",
         json_schema_extra={"enum": ["auto", "native", "fmpy"]},
     )
     check_accuracy: bool = Field(
         default=False,
-        description="Run again more finely and tell by how much each KPI differs",
+        description="Tell each KPI's difference to a finer run",
     )

@@ -56,17 +56,16 @@ class Layout(BaseModel):
 
     design: Literal["grid", "lhs"] = Field(
         default="grid",
-        description="grid: every combination; lhs: a Latin hypercube of `samples` runs",
+        description="grid: all combinations; lhs: Latin hypercube",
     )
     samples: int | None = Field(
         default=None,
         ge=1,
-        description="lhs: how many runs (default: 10 for each parameter); grid: points of each "
-        "min-max range that has no count (default: 5)",
+        description="lhs: runs; grid: points of ranges without count",
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="lhs: same seed, same samples")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Of lhs")
     objective: Objective = Field(
-        default_factory=Objective, description="What best and worst mean: a KPI, min or max"
+        default_factory=Objective, description="What is best; default: max of the first KPI"
     )
 
 

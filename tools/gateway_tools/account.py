@@ -19,9 +19,7 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "account"
 DESCRIPTION: Final = """\
-Show this account: prepaid balance, ways to pay, whether runs are paid without asking (auto_pay),
-what this key may still spend today and this month, free runs left, and the latest runs with model,
-time, work and price. Free. Use it before spending, or to tell the user what was spent.
+Show balance, auto_pay, what this key may still spend, latest runs with their price. Free.
 Example: {"limit": 5}."""
 
 
@@ -31,7 +29,7 @@ class AccountInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=200)] = 10
-    cursor: str | None = Field(default=None, max_length=300, description="From next_cursor")
+    cursor: str | None = Field(default=None, max_length=300)
 
 
 class UsageView(BaseModel):
@@ -152,7 +150,7 @@ TOOL: Final = Tool(
     input=AccountInput,
     output=AccountOutput,
     handle=handle,
-    tells=("balance", "offers", "auto_pay", "budget", "usage", "next_cursor"),
+    tells=("balance", "budget", "usage"),
     read_only=True,
     idempotent=True,
 )

@@ -21,12 +21,9 @@ from gateway_tools.untrusted import Answer, Untrusted
 
 NAME: Final = "compare_results"
 DESCRIPTION: Final = """\
-Compare two stored results, or a result with a CSV (measured data, another tool's run; first column
-time). For each variable that both have: largest and RMS difference, also relative to its range,
-and whether it stays in a tube of `tolerance` times its range, where events may come a little
-earlier or later; if not, when and at which values they first part. Use it to check a change, a
-solver, or a model against data. Free. format png draws both over each other.
-Example: {"result_id": "res_...", "other_result_id": "res_...", "tolerance": 0.001}."""
+Compare a result with another or a CSV (measured, another tool's): by variable largest and RMS
+difference, whether it stays in a tube and where they part. Free. Example: {"result_id":
+"res_...", "other_result_id": "res_...", "tolerance": 0.001}."""
 SHOWN_VARIABLES: Final = 12
 SHOWN_NAMES: Final = 20
 
@@ -36,23 +33,23 @@ class CompareInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    result_id: str = Field(max_length=100, description="From simulate: res_...")
-    other_result_id: str | None = Field(default=None, max_length=100, description="Another result")
+    result_id: str = Field(max_length=100)
+    other_result_id: str | None = Field(default=None, max_length=100)
     csv: str | None = Field(
         default=None,
         max_length=15_000_000,
-        description="Or CSV text: a header line with time [s] and names, then rows",
+        description="Or CSV text; header: time and names",
     )
-    variables: list[str] | None = Field(default=None, description="Default: all that both have")
+    variables: list[str] | None = Field(default=None, description="Default: all in both")
     tolerance: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=1e-3, description="Half the tube's height, as a share of the variable's range"
+        default=1e-3, description="Share of the variable's range"
     )
     time_tolerance: Annotated[float, Field(ge=0)] | None = Field(
         default=None,
-        description="How much earlier or later a value may come [s]; default: tolerance x duration",
+        description="[s]; default: tolerance x duration",
     )
     format: Literal["json", "png", "svg"] = Field(
-        default="json", description="png, svg: both curves over each other, beside the numbers"
+        default="json", description="png, svg: both curves, too"
     )
 
 
@@ -236,7 +233,7 @@ TOOL: Final = Tool(
     input=CompareInput,
     output=CompareOutput,
     handle=handle,
-    tells=("agree", "variables", "parting_first"),
+    tells=("agree", "variables"),
     gives_files=True,
     read_only=True,
     idempotent=True,

@@ -16,10 +16,9 @@ from gateway_tools.variables import VariableView, views
 
 NAME: Final = "describe_model"
 DESCRIPTION: Final = """\
-Describe a model before running it: its inputs, outputs and parameters with units, start values and
-limits, the default experiment, what it can be run as, and an example request. Free. Filter by
-causality or by words in name and description, page with cursor.
-Example: {"fmu_id": "msl:BouncingBall"}."""
+Describe a model: variables with units, start values and limits, default experiment, example
+request. Free. query filters by words in name and description. Example: {"fmu_id":
+"msl:BouncingBall"}."""
 _OUTSIDE_FIRST: Final = ("input", "output", "parameter", "structuralParameter")
 
 
@@ -28,13 +27,11 @@ class VariableQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fmu_id: str = Field(max_length=300, description="Model id")
-    causality: str | None = Field(
-        default=None, description="input, output, parameter, local, calculatedParameter ..."
-    )
-    query: str | None = Field(default=None, max_length=200, description="Words to look for")
+    fmu_id: str = Field(max_length=300)
+    causality: str | None = Field(default=None, description="input, output, parameter, local ...")
+    query: str | None = Field(default=None, max_length=200)
     limit: Annotated[int, Field(ge=1, le=200)] = 40
-    cursor: str | None = Field(default=None, max_length=100, description="From next_cursor")
+    cursor: str | None = Field(default=None, max_length=100)
 
 
 class VariablePage(Answer):
@@ -158,7 +155,7 @@ TOOL: Final = Tool(
     input=VariableQuery,
     output=DescribeOutput,
     handle=handle,
-    tells=("variables", "next_cursor", "default_experiment", "example_request"),
+    tells=("variables", "next_cursor", "example_request"),
     read_only=True,
     idempotent=True,
 )

@@ -22,11 +22,9 @@ from gateway_tools.untrusted import Answer, Untrusted
 
 NAME: Final = "get_result"
 DESCRIPTION: Final = """\
-Read a stored result: chosen variables in a time window, thinned to at most `points` points so that
-peaks stay, or a plot (png, svg), or the address of a CSV or Parquet file with every point, or a
-script (py) that gets the same numbers with plain FMPy. Of a study: its table, `points` rows at
-most. Use it after simulate or run_study, whose answers hold only key figures. Free. Ask for few
-points: each costs tokens. Example: {"result_id": "res_...", "variables": ["h"], "from": 0, "to": 1,
+Read a stored result: variables in a time window, thinned so that peaks stay; a plot (png, svg);
+the address of a csv or parquet file; or a script (py) for FMPy with the same numbers. Of a
+study: rows of its table. Free, but points cost tokens. Example: {"result_id": "res_...",
 "points": 40}."""
 DEFAULT_POINTS: Final = 50
 MEDIA_TYPES: Final = {
@@ -44,18 +42,16 @@ class ResultInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    result_id: str = Field(max_length=100, description="From simulate or run_study: res_...")
+    result_id: str = Field(max_length=100)
     format: Literal["json", "csv", "parquet", "png", "svg", "py"] = Field(
-        default="json", description="py: a script that reproduces the result with FMPy"
+        default="json", description="py: a script for FMPy"
     )
-    variables: list[str] | None = Field(
-        default=None, description="Default: all that were recorded; of a study: its columns"
-    )
-    from_time: float | None = Field(default=None, alias="from", description="Window start [s]")
-    to_time: float | None = Field(default=None, alias="to", description="Window end [s]")
+    variables: list[str] | None = Field(default=None, description="Default: all")
+    from_time: float | None = Field(default=None, alias="from", description="[s]")
+    to_time: float | None = Field(default=None, alias="to", description="[s]")
     points: Annotated[int, Field(ge=2)] | Literal["all"] | None = Field(
         default=None,
-        description="At most that many points; default 50 for json, every one for files",
+        description="At most, or 'all'; default: 50, in files all",
     )
 
 
@@ -194,7 +190,7 @@ TOOL: Final = Tool(
     output=ResultOutput,
     or_output=StudyTableOutput,
     handle=handle,
-    tells=("series", "columns", "units", "links"),
+    tells=("series", "columns", "links"),
     gives_files=True,
     read_only=True,
     idempotent=True,

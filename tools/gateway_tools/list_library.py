@@ -16,11 +16,8 @@ from gateway_tools.untrusted import Answer, Untrusted
 
 NAME: Final = "list_library"
 DESCRIPTION: Final = """\
-Find a model to simulate: the verified library and your own uploads, best match first. Free. Words
-may name what the model does, a tag, a variable or a unit; typing mistakes are forgiven. Narrow by
-domain, kind or number of states: facets counts them. Each entry says what it was verified against.
-Next: describe_model with its id.
-Example: {"query": "bouncing ball"}."""
+Find a model in the verified library and your own uploads, best match first, by what it does,
+tag, variable or unit. Free. Next: describe_model. Example: {"query": "bouncing ball"}."""
 _FACETS: Final = {"domain", "kind", "states", "source", "fmi_version"}
 
 
@@ -29,14 +26,14 @@ class LibraryInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str = Field(default="", max_length=10_000, description="Words; empty lists everything")
+    query: str = Field(default="", max_length=10_000, description="Empty: everything")
     domain: Domain | None = None
     kind: Literal["co_simulation", "model_exchange"] | None = None
-    states: States | None = Field(default=None, description="Number of continuous states")
+    states: States | None = Field(default=None, description="Continuous states")
     fmi_version: Literal["2.0", "3.0"] | None = None
     source: Literal["library", "upload"] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 10
-    cursor: str | None = Field(default=None, max_length=100, description="From next_cursor")
+    cursor: str | None = Field(default=None, max_length=100)
 
 
 class ModelView(BaseModel):
@@ -113,7 +110,7 @@ TOOL: Final = Tool(
     input=LibraryInput,
     output=LibraryOutput,
     handle=handle,
-    tells=("models", "facets", "next_cursor"),
+    tells=("models", "next_cursor"),
     read_only=True,
     idempotent=True,
 )

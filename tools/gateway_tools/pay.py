@@ -17,12 +17,11 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "pay"
 DESCRIPTION: Final = """\
-Pay for a quoted run or study, or ask how a payment stands. This is the one tool that spends money:
-use it when the user agreed or the budget allows. Give the quote_id and an offer: credits are taken
-at once and answer paid with a payment_token; stripe_checkout answers pending with a checkout_url
-for a person; x402 takes the signed payment that comes along. Call again with the session_id or
-quote_id until status is paid; paying twice is impossible. With only an fmu_id it quotes that
-model's default experiment. Example: {"quote_id": "qt_...", "offer": "credits"}."""
+Pay for a quote, or ask how a payment stands. The one tool that spends money: use it when the
+user agreed or the budget allows. Offer credits answers paid with a payment_token;
+stripe_checkout pending with a checkout_url for a person; x402 takes the signed payment in _meta.
+Repeat with session_id or quote_id until paid; nothing is paid twice. Example: {"quote_id":
+"qt_...", "offer": "credits"}."""
 
 
 class PayInput(BaseModel):
@@ -31,9 +30,9 @@ class PayInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     quote_id: str | None = Field(default=None, max_length=100)
-    session_id: str | None = Field(default=None, max_length=300, description="Checkout session")
+    session_id: str | None = Field(default=None, max_length=300)
     fmu_id: str | None = Field(default=None, max_length=300)
-    offer: str | None = Field(default=None, max_length=40, description="Kind of the offer chosen")
+    offer: str | None = Field(default=None, max_length=40)
 
 
 class BalanceView(BaseModel):
@@ -122,7 +121,7 @@ TOOL: Final = Tool(
     input=PayInput,
     output=PayOutput,
     handle=handle,
-    tells=("status", "payment_token", "session_id", "checkout_url"),
+    tells=("status", "payment_token", "checkout_url"),
     destructive=True,
     idempotent=True,
 )

@@ -25,13 +25,11 @@ class PaymentFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reuse: bool = Field(default=False, description="Answer from an equal earlier run, free")
-    idempotency_key: str | None = Field(
-        default=None, pattern=r"^[!-~]{1,200}$", description="Repeat safely: same key, same run"
-    )
+    reuse: bool = Field(default=False, description="An equal earlier run's answer, free")
+    idempotency_key: str | None = Field(default=None, pattern=r"^[!-~]{1,200}$")
     quote_id: str | None = Field(default=None, max_length=100, description="A paid quote")
-    payment_token: str | None = Field(default=None, description="From the pay tool; one run")
-    quote_only: bool = Field(default=False, description="Ask for the price, run nothing")
+    payment_token: str | None = Field(default=None, description="From pay; one run")
+    quote_only: bool = Field(default=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
-from gateway_simulation.study_request import StudyRequest
+from gateway_simulation.request import SimulationRequest
+from gateway_simulation.study_request import Layout, StudyRequest
 from gateway_tools.context import Context
 from gateway_tools.exceptions import InvalidInputError
 from gateway_tools.parsing import parsed
@@ -20,13 +21,11 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "quote"
 _OF_A_STUDY: Final = set(StudyRequest.model_fields)
+_ELSEWHERE: Final = frozenset(SimulationRequest.model_fields | Layout.model_fields) - {"fmu_id"}
 DESCRIPTION: Final = """\
-Price one simulation, or a study, without running it. Use it when the user has a budget or the run
-is large; it also checks the request, so every input error shows here. Free and repeatable. Takes
-what simulate takes, or what run_study takes. Returns the amount, how it came about, when it expires
-and the ways to pay; pass the quote_id to pay. If existing_result_id is set, this account has that
-result already: read it with get_result instead of paying again. Example: {"fmu_id":
-"msl:BouncingBall", "stop_time": 3}."""
+Price and check a run without running it: takes the arguments of simulate or run_study. Free.
+Returns quote_id and offers for pay; an existing_result_id is free to read by get_result.
+Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3}."""
 
 
 class QuoteInput(RunRequest):
@@ -34,8 +33,7 @@ class QuoteInput(RunRequest):
 
     base: dict[str, Any] | None = Field(
         default=None,
-        description="For a study, instead of all above: base, parameters, design, samples, seed, "
-        "objective as run_study takes them",
+        description="For a study: what run_study takes, instead of what simulate takes",
     )
     parameters: dict[str, Any] | None = None
     design: str | None = None
@@ -140,7 +138,7 @@ TOOL: Final = Tool(
     input=QuoteInput,
     output=QuoteOutput,
     handle=handle,
-    tells=("quote_id", "amount", "currency", "offers", "existing_result_id"),
-    elsewhere=(RunRequest, StudyRequest),
+    tells=("quote_id", "amount", "currency", "offers"),
+    elsewhere=_ELSEWHERE,
     idempotent=True,
 )

@@ -26,8 +26,7 @@ class RunRequest(SimulationRequest):
     fmu_id: str = Field(
         default="",
         max_length=300,
-        description="Model id: msl:BouncingBall, fmu_0123456789abcdef. Not needed with a paid "
-        "quote_id or payment_token: they stand for the quoted request",
+        description="msl:BouncingBall, fmu_0123456789abcdef",
     )
 
 

@@ -30,13 +30,10 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "run_study"
 DESCRIPTION: Final = """\
-Run a model many times with varied parameters: a grid of all combinations, or a Latin hypercube
-(lhs). Use it for sweeps, sensitivities and trade-offs instead of many simulate calls: one call, one
-price, much quicker. At most 10,000 runs, as many as fit into the time of one call. Paid like
-simulate. Returns the first rows of a table of parameters and base.kpis, best and worst by the
-objective, failures (a failed run doesn't fail the study); get_result has all rows as CSV, Parquet
-and a plot. Example: {"base": {"fmu_id": "msl:BouncingBall", "stop_time": 3, "kpis": ["h_final"]},
-"parameters": {"e": {"min": 0.5, "max": 0.9, "count": 9}}}."""
+Run a model many times (at most 10,000) in one call at one price: sweeps and trade-offs. Paid
+like simulate, by the same arguments. Returns the best, the worst and the first rows of a table
+of parameters and KPIs; get_result has all. Example: {"base": {"fmu_id": "msl:BouncingBall",
+"stop_time": 3, "kpis": ["h_final"]}, "parameters": {"e": {"min": 0.5, "max": 0.9, "count": 9}}}."""
 
 
 class StudyInput(Layout, PaymentFields):
@@ -44,15 +41,13 @@ class StudyInput(Layout, PaymentFields):
 
     base: Annotated[SimulationRequest | None, WithJsonSchema({"type": "object"})] = Field(
         default=None,
-        description="What all runs share, as simulate takes it; its kpis become columns. Not "
-        "needed with a paid quote_id or payment_token: they stand for the quoted study",
+        description="As simulate takes it; its kpis become columns",
     )
     parameters: dict[str, Varied] | None = Field(
         default=None,
         min_length=1,
         max_length=MOST_PARAMETERS,
-        description="What varies, by variable: {'e': {'values': [0.5, 0.7]}} or "
-        "{'e': {'min': 0.5, 'max': 0.9}}",
+        description="What varies, by name: values, or min and max",
     )
 
 
@@ -116,6 +111,6 @@ TOOL: Final = Tool(
     output=StudyOutput,
     or_output=QuoteOutput,
     handle=handle,
-    tells=("result_id", "best", "worst", "columns", "rows", "failed", "quote_id"),
-    elsewhere=(PaymentFields,),
+    tells=("result_id", "best", "columns", "rows", "quote_id"),
+    elsewhere=frozenset(PaymentFields.model_fields),
 )

@@ -18,23 +18,25 @@ _UNSAID: Final = {
     "title",
     "format",
     "pattern",
+    "minimum",
     "exclusiveMaximum",
     *(f"{bound}{what}" for bound in ("min", "max") for what in ("Length", "Items", "Properties")),
 }
 
 
-def input_schema(model: type[BaseModel], elsewhere: Collection[type[BaseModel]] = ()) -> Json:
+def input_schema(model: type[BaseModel], elsewhere: Collection[str] = ()) -> Json:
     """What a caller may send. That a field may be left out is said by not requiring it.
 
-    Fields that it shares with a model of `elsewhere` are told by their type: another tool of the
-    same listing describes them.
+    The fields `elsewhere` aren't told of, only that there may be more: another tool of the same
+    listing, which the description names, has them.
     """
     schema = model.model_json_schema(by_alias=True)
     lean = _lean(schema, schema.get("$defs", {}))
-    told = {name for other in elsewhere for name in other.model_fields}
-    for name in told & lean["properties"].keys():
-        lean["properties"][name] = {"type": lean["properties"][name]["type"]}
-    return lean
+    lean.pop("description", None)  # the tool's own stands above it
+    if elsewhere:
+        del lean["additionalProperties"]
+    properties = {k: v for k, v in lean["properties"].items() if k not in elsewhere}
+    return lean | {"properties": properties}
 
 
 def output_schema(models: Iterable[type[BaseModel]], tells: Collection[str]) -> Json:
@@ -51,22 +53,35 @@ def output_schema(models: Iterable[type[BaseModel]], tells: Collection[str]) -> 
 
 
 def _lean(part: Json, definitions: Json) -> Json:
-    """One schema without noise; what it refers to stands in its place.
-
-    Its own description goes where it is an object: a property's, or the tool's, stands above it.
-    """
+    """One schema without noise; what it refers to stands in its place."""
     lean = {k: v for k, v in part.items() if k not in _UNSAID | {"$defs", "$ref", "anyOf"}}
-    if not lean.get("default", True):
-        del lean["default"]
+    if not lean.get("default", True) or "enum" in lean:
+        lean.pop("default", None)
     if "properties" in lean:
-        lean.pop("description", None)
         lean["properties"] = {k: _lean(v, definitions) for k, v in lean["properties"].items()}
-    for inner in ("items", "additionalProperties"):
-        if isinstance(lean.get(inner), dict):
-            lean[inner] = _lean(lean[inner], definitions)
+    if isinstance(lean.get("items"), dict):
+        lean["items"] = _lean(lean["items"], definitions)
+    if lean.get("additionalProperties"):
+        lean |= _of_any_name(lean.pop("additionalProperties"), definitions)
     if "$ref" in part:
-        return _lean(_meant(part["$ref"], definitions), definitions) | lean
+        return _shape(_lean(_meant(part["$ref"], definitions), definitions)) | lean
     return _either(part.get("anyOf", []), definitions) | lean
+
+
+def _of_any_name(values: Any, definitions: Json) -> Json:  # noqa: ANN401  a schema, or True
+    """What stands under names of the caller's choice, where it has a shape of its own."""
+    lean = {} if values is True else _lean(values, definitions)
+    return {"additionalProperties": lean} if "properties" in lean else {}
+
+
+def _shape(part: Json) -> Json:
+    """A part of an argument by its names and types: the argument's own words tell the rest."""
+    properties = {
+        name: {k: v for k, v in inner.items() if k in {"type", "enum", "items"}}
+        for name, inner in part["properties"].items()
+    }
+    wordless = {k: v for k, v in part.items() if k not in {"description", "additionalProperties"}}
+    return wordless | {"properties": properties}
 
 
 def _either(alternatives: list[Json], definitions: Json) -> Json:

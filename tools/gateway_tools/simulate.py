@@ -27,21 +27,19 @@ from gateway_tools.tool import Tool
 
 NAME: Final = "simulate"
 DESCRIPTION: Final = """\
-Run a model and get key figures. Start with list_library for ids and describe_model for names.
-Absent fields come from the model's default experiment. Where runs cost money the answer is a
-payment requirement with a quote_id and offers, and nothing is spent: pay with the pay tool, then
-repeat with payment_token (or the paid quote_id alone). Returns KPIs and per output start, end, min,
-max; points only on request; the whole trajectory by get_result. A run that fails gives its payment
-back, but the third failure that is the model's own fault.
-Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {"e": 0.7}, "kpis":
-["h_max", "v_rms"]}."""
+Run a model; returns key figures and each output's start, end, min and max. Names come from
+describe_model, absent fields from the default experiment. Where runs cost money and nothing
+pays, the answer is a payment requirement with quote_id and offers: pay, then send payment_token
+or quote_id alone. A failed run gives its payment back, but the third that is the model's own
+fault. Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {"e": 0.7},
+"kpis": ["h_max"]}."""
 
 
 class SimulateInput(RunRequest, PaymentFields):
     """One simulation, and what pays for it."""
 
     points: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
-        default=0, description="Points of each output in the answer; 'all' for every one"
+        default=0, description="Of each output, or 'all'"
     )
 
 
@@ -103,5 +101,5 @@ TOOL: Final = Tool(
     output=SimulateOutput,
     or_output=QuoteOutput,
     handle=handle,
-    tells=("result_id", "kpis", "outputs", "series", "warnings", "quote_id"),
+    tells=("result_id", "kpis", "outputs", "quote_id"),
 )

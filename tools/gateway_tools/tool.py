@@ -39,8 +39,8 @@ class Tool(Generic[InputT]):
 
     `handle` answers with `output`, or with `or_output` where there is one; a tool that
     `gives_files` wraps it with the file. `description` is read by a language model; `tells` are the
-    fields of the answer that it is told of beforehand, `elsewhere` the models whose fields another
-    tool describes. `read_only`, `destructive` and `idempotent` mean what MCP's tool annotations
+    fields of the answer that it is told of beforehand, `elsewhere` the arguments that it reads of
+    at another tool. `read_only`, `destructive` and `idempotent` mean what MCP's tool annotations
     mean by them.
     """
 
@@ -51,7 +51,7 @@ class Tool(Generic[InputT]):
     output: type[BaseModel]
     handle: Callable[[Context, InputT], BaseModel | Answered]
     tells: tuple[str, ...]
-    elsewhere: tuple[type[BaseModel], ...] = ()
+    elsewhere: frozenset[str] = frozenset()
     or_output: type[BaseModel] | None = None
     gives_files: bool = False
     read_only: bool = False

@@ -24,11 +24,9 @@ from gateway_tools.variables import VariableView, views
 
 NAME: Final = "upload_fmu"
 DESCRIPTION: Final = """\
-Bring your own FMU (FMI 2.0 or 3.0, with a Linux binary or C sources). It is checked, stored once
-and visible to your account only; free. Give content_base64 for small files, path when the gateway
-runs on this machine (stdio), or nothing: then you get a one-time upload address and a curl line
-that sends a file there. Returns the id to simulate with, variables and warnings. Sending the same
-file again gives the same id. Example: {"path": "pump.fmu"}."""
+Bring your own FMU (FMI 2.0 or 3.0, Linux binary or C sources); only your account sees it. Free.
+Give content_base64, path, or nothing: you get a one-time upload_url and a curl line. Returns the
+id to simulate. Example: {"path": "pump.fmu"}."""
 SHOWN_VARIABLES: Final = 24
 SHOWN_LIBRARIES: Final = 50
 
@@ -38,8 +36,8 @@ class UploadInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content_base64: str | None = Field(default=None, description="The FMU, base64; small files")
-    path: str | None = Field(default=None, description="A file on this machine; stdio only")
+    content_base64: str | None = Field(default=None, description="Small files")
+    path: str | None = Field(default=None, description="stdio only")
 
 
 class UploadOutput(Answer):
@@ -160,6 +158,6 @@ TOOL: Final = Tool(
     input=UploadInput,
     output=UploadOutput,
     handle=handle,
-    tells=("id", "variables", "problems", "warnings", "upload_url"),
+    tells=("id", "warnings", "upload_url"),
     idempotent=True,
 )
