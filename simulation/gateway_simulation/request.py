@@ -134,5 +134,5 @@ class SimulationRequest(BaseModel):
     )
     check_accuracy: bool = Field(
         default=False,
-        description="Tell each KPI's difference to a finer run",
+        description="KPIs' difference to a finer run",
     )

@@ -155,7 +155,7 @@ TOOL: Final = Tool(
     input=VariableQuery,
     output=DescribeOutput,
     handle=handle,
-    tells=("variables", "next_cursor", "example_request"),
+    tells=("variables", "example_request"),
     read_only=True,
     idempotent=True,
 )

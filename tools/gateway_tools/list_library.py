@@ -110,7 +110,7 @@ TOOL: Final = Tool(
     input=LibraryInput,
     output=LibraryOutput,
     handle=handle,
-    tells=("models", "next_cursor"),
+    tells=("models",),
     read_only=True,
     idempotent=True,
 )

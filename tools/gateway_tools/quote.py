@@ -33,7 +33,7 @@ class QuoteInput(RunRequest):
 
     base: dict[str, Any] | None = Field(
         default=None,
-        description="For a study: what run_study takes, instead of what simulate takes",
+        description="For a study",
     )
     parameters: dict[str, Any] | None = None
     design: str | None = None

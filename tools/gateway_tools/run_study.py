@@ -111,6 +111,6 @@ TOOL: Final = Tool(
     output=StudyOutput,
     or_output=QuoteOutput,
     handle=handle,
-    tells=("result_id", "best", "columns", "rows", "quote_id"),
+    tells=("result_id", "best", "columns", "rows"),
     elsewhere=frozenset(PaymentFields.model_fields),
 )

@@ -101,5 +101,5 @@ TOOL: Final = Tool(
     output=SimulateOutput,
     or_output=QuoteOutput,
     handle=handle,
-    tells=("result_id", "kpis", "outputs", "quote_id"),
+    tells=("result_id", "kpis", "outputs"),
 )
