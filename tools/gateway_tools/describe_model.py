@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +21,10 @@ DESCRIPTION: Final = """\
 Describe a model: variables with units, start values and limits, default experiment, example
 request. Free. query filters by words in name and description. Example: {"fmu_id":
 "msl:BouncingBall"}."""
+MOST_SHOWN: Final = 40
+"""Variables of a page whose size nobody asked for."""
+PAGE_BYTES: Final = 3_600
+"""The variables of such a page, as JSON: about 1,400 tokens."""
 _OUTSIDE_FIRST: Final = ("input", "output", "parameter", "structuralParameter")
 
 
@@ -30,7 +36,9 @@ class VariableQuery(BaseModel):
     fmu_id: str = Field(max_length=300)
     causality: str | None = Field(default=None, description="input, output, parameter, local ...")
     query: str | None = Field(default=None, max_length=200)
-    limit: Annotated[int, Field(ge=1, le=200)] = 40
+    limit: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        default=None, description="Default: what costs few tokens"
+    )
     cursor: str | None = Field(default=None, max_length=100)
 
 
@@ -81,8 +89,16 @@ def variables(model: Model, request: VariableQuery) -> VariablePage:
     """A page of the variables that match."""
     matching = [v for v in model.description.variables if _matches(v, request)]
     matching.sort(key=_rank)
-    shown, next_cursor = page(matching, request.cursor, request.limit)
+    limit = request.limit or _small(matching, request.cursor)
+    shown, next_cursor = page(matching, request.cursor, limit)
     return VariablePage(variables=views(shown), total=len(matching), next_cursor=next_cursor)
+
+
+def _small(matching: Sequence[Variable], cursor: str | None) -> int:
+    """How many variables from `cursor` on make a small page, at least one."""
+    candidates, _ = page(matching, cursor, MOST_SHOWN)
+    sizes = (len(view.model_dump_json().encode()) for view in views(candidates))
+    return max(1, sum(total <= PAGE_BYTES for total in accumulate(sizes)))
 
 
 def _matches(variable: Variable, request: VariableQuery) -> bool:

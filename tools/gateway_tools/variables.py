@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from gateway_simulation.model import Variable
 
 SHOWN_VALUES: Final = 100
+_RARE: Final = {"dimensions", "items"}
 
 Scalar = float | int | bool | str | None
 
@@ -28,6 +29,12 @@ class VariableView(BaseModel):
     description: str | None = None
     dimensions: list[int] | None = None
     items: dict[str, int] | None = Field(default=None, description="An enumeration's names")
+
+    @model_serializer(mode="wrap")
+    def _lean(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Few variables are arrays or enumerations: the others don't say that they aren't."""
+        told: dict[str, Any] = written(self)
+        return {k: v for k, v in told.items() if v is not None or k not in _RARE}
 
 
 def views(variables: Iterable[Variable]) -> list[VariableView]:
