@@ -21,11 +21,12 @@ import zipfile
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import bpe_openai
+import bpe_openai  # type: ignore[import-untyped]
 import httpx
 import structlog
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import TextContent
 from pydantic import BaseModel
 from rich.console import Console
@@ -72,9 +73,8 @@ def measured() -> list[Row]:
 
 
 async def _asked(url: str, key: str) -> list[Row]:
-    headers = {"Authorization": f"Bearer {key}"}
     async with (
-        httpx.AsyncClient(headers=headers, timeout=60) as http,
+        create_mcp_http_client(headers={"Authorization": f"Bearer {key}"}) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
     ):
         listed = await client.list_tools()
