@@ -79,7 +79,7 @@ typedef struct {{
     }};
 }} Variables;
 
-#ifdef GATEWAY_INSTANCE_H
+#ifdef GATEWAY_STATE_H
 static const Declared DECLARED[N_VARIABLES] = {{
 {rows}
 }};

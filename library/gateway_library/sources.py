@@ -169,6 +169,11 @@ def models_folder() -> Path:
     return _FOLDER / "models"
 
 
+def interface(version: FmiVersion) -> Path:
+    """The C file with the functions of the standard, which depends on no model."""
+    return _FOLDER / "fmi" / f"fmi{version[0]}.c"
+
+
 def read_models(folder: Path) -> tuple[ModelSource, ...]:
     """All models under `folder`, by name.
 

@@ -97,9 +97,9 @@ EXPORT void fmi3FreeInstance(fmi3Instance instance)
     destroy(instance);
 }
 
-static fmi3Status enter(Instance *instance, enum Mode mode)
+static fmi3Status in_mode(Instance *instance, enum Mode mode)
 {
-    instance->state.mode = mode;
+    enter(instance, mode);
     return fmi3OK;
 }
 
@@ -110,7 +110,7 @@ EXPORT fmi3Status fmi3EnterInitializationMode(fmi3Instance instance, fmi3Boolean
     REQUIRE(instance, INSTANTIATED);
     if (begin(instance, toleranceDefined, tolerance, startTime, stopTimeDefined, stopTime) != OK)
         return fmi3Error;
-    return enter(instance, INITIALIZATION);
+    return in_mode(instance, INITIALIZATION);
 }
 
 EXPORT fmi3Status fmi3ExitInitializationMode(fmi3Instance instance)
@@ -125,13 +125,13 @@ EXPORT fmi3Status fmi3EnterEventMode(fmi3Instance instance)
     REQUIRE(instance, CONTINUOUS_TIME | STEP_MODE);
     if (self->co_simulation && !self->uses_event_mode)
         return (fmi3Status)fail(self, "this instance was made without the event mode");
-    return enter(self, EVENT_MODE);
+    return in_mode(self, EVENT_MODE);
 }
 
 EXPORT fmi3Status fmi3Terminate(fmi3Instance instance)
 {
     REQUIRE(instance, INITIALIZED);
-    return enter(instance, TERMINATED);
+    return in_mode(instance, TERMINATED);
 }
 
 EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
@@ -285,18 +285,16 @@ EXPORT fmi3Status fmi3GetFMUState(fmi3Instance instance, fmi3FMUState *FMUState)
 {
     if (!instance || !FMUState)
         return fmi3Error;
-    if (*FMUState)
-        *(State *)*FMUState = ((Instance *)instance)->state;
-    else
-        *FMUState = copy_state(&((Instance *)instance)->state);
-    return *FMUState ? fmi3OK : (fmi3Status)fail(instance, "out of memory");
+    if (!save(instance, (State **)FMUState))
+        return (fmi3Status)fail(instance, "out of memory");
+    return fmi3OK;
 }
 
 EXPORT fmi3Status fmi3SetFMUState(fmi3Instance instance, fmi3FMUState FMUState)
 {
     if (!instance || !FMUState)
         return fmi3Error;
-    ((Instance *)instance)->state = *(State *)FMUState;
+    restore(instance, FMUState);
     return fmi3OK;
 }
 
@@ -370,7 +368,7 @@ EXPORT fmi3Status fmi3EnterContinuousTimeMode(fmi3Instance instance)
     REQUIRE(instance, EVENT_MODE);
     if (((Instance *)instance)->co_simulation)
         return (fmi3Status)fail(instance, "Co-Simulation has no continuous-time mode");
-    return enter(instance, CONTINUOUS_TIME);
+    return in_mode(instance, CONTINUOUS_TIME);
 }
 
 EXPORT fmi3Status fmi3CompletedIntegratorStep(fmi3Instance instance,
@@ -403,40 +401,35 @@ EXPORT fmi3Status fmi3GetContinuousStateDerivatives(fmi3Instance instance,
                                                     size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, DERIVATIVES, N_STATES, derivatives, nContinuousStates);
+    return (fmi3Status)get_derivatives(instance, derivatives, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetEventIndicators(fmi3Instance instance, fmi3Float64 eventIndicators[],
                                          size_t nEventIndicators)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, INDICATORS, N_INDICATORS, eventIndicators,
-                                nEventIndicators);
+    return (fmi3Status)get_indicators(instance, eventIndicators, nEventIndicators);
 }
 
 EXPORT fmi3Status fmi3GetContinuousStates(fmi3Instance instance, fmi3Float64 continuousStates[],
                                           size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, STATES, N_STATES, continuousStates, nContinuousStates);
+    return (fmi3Status)get_states(instance, continuousStates, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetNominalsOfContinuousStates(fmi3Instance instance, fmi3Float64 nominals[],
                                                     size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    if (nContinuousStates != N_STATES)
-        return (fmi3Status)fail(instance, "wrong number of continuous states");
-    for (size_t i = 0; i < nContinuousStates; i++)
-        nominals[i] = NOMINALS[i];
-    return fmi3OK;
+    return (fmi3Status)get_nominals(instance, nominals, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetNumberOfEventIndicators(fmi3Instance instance, size_t *nEventIndicators)
 {
     if (!instance || !nEventIndicators)
         return fmi3Error;
-    *nEventIndicators = N_INDICATORS;
+    *nEventIndicators = count_indicators(instance);
     return fmi3OK;
 }
 
@@ -444,7 +437,7 @@ EXPORT fmi3Status fmi3GetNumberOfContinuousStates(fmi3Instance instance, size_t 
 {
     if (!instance || !nContinuousStates)
         return fmi3Error;
-    *nContinuousStates = N_STATES;
+    *nContinuousStates = count_states(instance);
     return fmi3OK;
 }
 
@@ -455,7 +448,7 @@ EXPORT fmi3Status fmi3EnterStepMode(fmi3Instance instance)
     REQUIRE(instance, EVENT_MODE);
     if (!((Instance *)instance)->co_simulation)
         return (fmi3Status)fail(instance, "Model Exchange has no step mode");
-    return enter(instance, STEP_MODE);
+    return in_mode(instance, STEP_MODE);
 }
 
 EXPORT fmi3Status fmi3DoStep(fmi3Instance instance, fmi3Float64 currentCommunicationPoint,
@@ -471,8 +464,8 @@ EXPORT fmi3Status fmi3DoStep(fmi3Instance instance, fmi3Float64 currentCommunica
     REQUIRE(instance, STEP_MODE);
     status = step(instance, currentCommunicationPoint, communicationStepSize, &pending);
     *eventHandlingNeeded = pending;
-    *terminateSimulation = self->state.terminated;
-    *earlyReturn = pending && self->state.m.time < end;
-    *lastSuccessfulTime = self->state.m.time;
+    *terminateSimulation = ended(self);
+    *earlyReturn = pending && now(self) < end;
+    *lastSuccessfulTime = now(self);
     return (fmi3Status)status;
 }

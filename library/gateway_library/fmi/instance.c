@@ -1,5 +1,5 @@
 /* Values, modes and events of one instance. */
-#include "instance.h"
+#include "state.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +25,9 @@ Instance *create(const char *name, const char *token, bool co_simulation, bool l
     instance->name = calloc(1, name ? strlen(name) + 1 : 1);
     if (instance->name && name)
         strcpy(instance->name, name);
-    if (!instance->name || !name || !*name || !token || strcmp(token, MODEL_TOKEN) != 0) {
+    instance->state = malloc(sizeof *instance->state);
+    if (!instance->name || !instance->state || !name || !*name || !token ||
+        strcmp(token, MODEL_TOKEN) != 0) {
         fail(instance, !name || !*name ? "an instance needs a name"
                                        : "the description is of another build: wrong token");
         destroy(instance);
@@ -37,14 +39,16 @@ Instance *create(const char *name, const char *token, bool co_simulation, bool l
 
 void destroy(Instance *instance)
 {
-    if (instance)
+    if (instance) {
         free(instance->name);
+        free(instance->state);
+    }
     free(instance);
 }
 
 void reset(Instance *instance)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     memset(s, 0, sizeof *s);
     for (size_t i = 0; i < N_NUMBERS; i++)
         s->m.value[i] = DECLARED[i].start;
@@ -68,7 +72,7 @@ bool allowed(Instance *instance, int modes, const char *function)
     char text[128];
     if (!instance)
         return false;
-    if (instance->state.mode & modes)
+    if (instance->state->mode & modes)
         return true;
     snprintf(text, sizeof text, "%s may not be called in this mode", function);
     fail(instance, text);
@@ -78,7 +82,7 @@ bool allowed(Instance *instance, int modes, const char *function)
 enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, double start,
                   bool stop_defined, double stop)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     if (!isfinite(start) || (stop_defined && !(stop >= start)))
         return fail(instance, "start and stop time must be finite and in order");
     if (tolerance_defined && !(tolerance > 0))
@@ -94,16 +98,16 @@ enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, 
 enum Status initialized(Instance *instance)
 {
     refresh(instance);
-    instance->state.mode = EVENT_MODE;
+    instance->state->mode = EVENT_MODE;
     if (!instance->co_simulation || instance->uses_event_mode)
         return OK;
-    instance->state.mode = STEP_MODE;
+    instance->state->mode = STEP_MODE;
     return settle(instance);
 }
 
 void refresh(Instance *instance)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     if (!s->stale)
         return;
 #if HAS_INITIAL
@@ -129,7 +133,7 @@ const double *readable(Instance *instance, unsigned reference, int types)
     if (!known(instance, reference, types))
         return NULL;
     refresh(instance);
-    return &instance->state.m.value[reference];
+    return &instance->state->m.value[reference];
 }
 
 const char *readable_text(Instance *instance, unsigned reference)
@@ -137,7 +141,7 @@ const char *readable_text(Instance *instance, unsigned reference)
     if (!known(instance, reference, STRING))
         return NULL;
     refresh(instance);
-    return instance->state.m.text[reference - N_NUMBERS];
+    return instance->state->m.text[reference - N_NUMBERS];
 }
 
 static bool settable(const State *s, const Declared *declared)
@@ -157,7 +161,7 @@ static bool open_to_change(Instance *instance, unsigned reference, int types)
     char text[96];
     if (!known(instance, reference, types))
         return false;
-    if (settable(&instance->state, &DECLARED[reference]))
+    if (settable(instance->state, &DECLARED[reference]))
         return true;
     snprintf(text, sizeof text, "the variable with value reference %u cannot be set now", reference);
     fail(instance, text);
@@ -166,7 +170,7 @@ static bool open_to_change(Instance *instance, unsigned reference, int types)
 
 enum Status assign(Instance *instance, unsigned reference, int types, double value)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     if (!open_to_change(instance, reference, types))
         return ERROR;
     if (!isfinite(value))
@@ -179,7 +183,7 @@ enum Status assign(Instance *instance, unsigned reference, int types, double val
 
 enum Status assign_text(Instance *instance, unsigned reference, const char *text)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     if (!open_to_change(instance, reference, STRING))
         return ERROR;
     if (!text || strlen(text) >= TEXT_SIZE)
@@ -194,8 +198,8 @@ enum Status set_time(Instance *instance, double time)
 {
     if (!isfinite(time))
         return fail(instance, "time must be finite");
-    instance->state.m.time = time;
-    instance->state.stale = 1;
+    instance->state->m.time = time;
+    instance->state->stale = 1;
     return OK;
 }
 
@@ -204,25 +208,76 @@ enum Status set_states(Instance *instance, const double x[], size_t n)
     if (n != N_STATES)
         return fail(instance, "wrong number of continuous states");
     for (size_t i = 0; i < n; i++)
-        instance->state.m.value[STATES[i]] = x[i];
-    instance->state.stale = 1;
+        instance->state->m.value[STATES[i]] = x[i];
+    instance->state->stale = 1;
     return OK;
 }
 
-enum Status copy_out(Instance *instance, const unsigned references[], size_t count, double to[],
-                     size_t n)
+static enum Status copy_out(Instance *instance, const unsigned references[], size_t count,
+                            double to[], size_t n)
 {
     if (n != count)
         return fail(instance, "wrong number of values asked for");
     refresh(instance);
     for (size_t i = 0; i < n; i++)
-        to[i] = instance->state.m.value[references[i]];
+        to[i] = instance->state->m.value[references[i]];
     return OK;
+}
+
+size_t count_states(const Instance *instance)
+{
+    (void)instance;
+    return N_STATES;
+}
+
+size_t count_indicators(const Instance *instance)
+{
+    (void)instance;
+    return N_INDICATORS;
+}
+
+enum Status get_states(Instance *instance, double x[], size_t n)
+{
+    return copy_out(instance, STATES, N_STATES, x, n);
+}
+
+enum Status get_derivatives(Instance *instance, double derivatives[], size_t n)
+{
+    return copy_out(instance, DERIVATIVES, N_STATES, derivatives, n);
+}
+
+enum Status get_indicators(Instance *instance, double z[], size_t n)
+{
+    return copy_out(instance, INDICATORS, N_INDICATORS, z, n);
+}
+
+enum Status get_nominals(Instance *instance, double nominals[], size_t n)
+{
+    if (n != N_STATES)
+        return fail(instance, "wrong number of continuous states");
+    for (size_t i = 0; i < n; i++)
+        nominals[i] = NOMINALS[i];
+    return OK;
+}
+
+double now(const Instance *instance)
+{
+    return instance->state->m.time;
+}
+
+bool ended(const Instance *instance)
+{
+    return instance->state->terminated;
+}
+
+void enter(Instance *instance, enum Mode mode)
+{
+    instance->state->mode = mode;
 }
 
 enum Status update(Instance *instance, Event *e)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     char text[64];
     *e = (Event){.next_time = INFINITY};
     refresh(instance);
@@ -255,7 +310,7 @@ enum Status settle(Instance *instance)
 
 enum Status step(Instance *instance, double from, double size, bool *pending)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     double slack = TIME_SLACK * fmax(1, fabs(from));
     double end = from + size;
     enum Status status = OK;
@@ -278,12 +333,18 @@ enum Status step(Instance *instance, double from, double size, bool *pending)
     return status;
 }
 
-State *copy_state(const State *state)
+bool save(const Instance *instance, State **into)
 {
-    State *copy = malloc(sizeof *copy);
-    if (copy)
-        *copy = *state;
-    return copy;
+    if (!*into)
+        *into = malloc(sizeof **into);
+    if (*into)
+        **into = *instance->state;
+    return *into;
+}
+
+void restore(Instance *instance, const State *state)
+{
+    *instance->state = *state;
 }
 
 size_t serialized_size(void)
