@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -229,7 +230,7 @@ def _entry(job: _Job, source_sha256: str, data: bytes) -> dict[str, Any]:
         "verified_against": model.verified_against,
         "error": model.error,
         "how": model.how,
-        "states": [variable.name for variable in model.states],
+        "n_states": sum(math.prod(model.shape(variable)) for variable in model.states),
         "variables": [
             {"name": v.name, "causality": v.causality, "unit": v.unit, "description": v.description}
             for v in model.variables

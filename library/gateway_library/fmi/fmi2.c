@@ -122,7 +122,7 @@ EXPORT fmi2Status fmi2Reset(fmi2Component c)
     {                                                                                         \
         REQUIRE(c, BEFORE_START | INITIALIZED);                                               \
         for (size_t i = 0; i < nvr; i++)                                                      \
-            if (assign(c, vr[i], KIND, (KIND) == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
+            if (assign(c, vr[i], KIND, 0, (KIND) == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
                 return fmi2Error;                                                             \
         return fmi2OK;                                                                        \
     }

@@ -11,7 +11,7 @@
     if (!allowed((Instance *)(c), modes, __func__)) \
         return fmi3Error
 
-#define BEFORE_START (INSTANTIATED | INITIALIZATION)
+#define BEFORE_START (INSTANTIATED | CONFIGURATION | INITIALIZATION)
 #define READABLE (INITIALIZATION | INITIALIZED | TERMINATED | FAILED)
 
 /* A function of the standard that this FMU does not offer; its description says so. */
@@ -146,14 +146,16 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
     EXPORT fmi3Status NAME(fmi3Instance instance, const fmi3ValueReference valueReferences[],  \
                            size_t nValueReferences, TYPE values[], size_t nValues)             \
     {                                                                                          \
-        REQUIRE(instance, READABLE | INSTANTIATED);                                            \
-        if (nValues != nValueReferences)                                                       \
-            return (fmi3Status)fail(instance, "one value for each reference");                 \
-        for (size_t i = 0; i < nValues; i++) {                                                 \
+        TYPE *to = values;                                                                     \
+        REQUIRE(instance, READABLE | BEFORE_START);                                            \
+        if (nValues != count_values(instance, valueReferences, nValueReferences))              \
+            return (fmi3Status)fail(instance, "one value for each element");                   \
+        for (size_t i = 0; i < nValueReferences; i++) {                                        \
             const double *from = readable(instance, valueReferences[i], KIND);                 \
             if (!from)                                                                         \
                 return fmi3Error;                                                              \
-            values[i] = (TYPE)*from;                                                           \
+            for (size_t n = count_values(instance, &valueReferences[i], 1); n > 0; n--)        \
+                *to++ = (TYPE)*from++;                                                         \
         }                                                                                      \
         return fmi3OK;                                                                         \
     }
@@ -162,12 +164,16 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
     EXPORT fmi3Status NAME(fmi3Instance instance, const fmi3ValueReference valueReferences[],  \
                            size_t nValueReferences, const TYPE values[], size_t nValues)       \
     {                                                                                          \
+        const TYPE *from = values;                                                             \
         REQUIRE(instance, BEFORE_START | INITIALIZED);                                         \
-        if (nValues != nValueReferences)                                                       \
-            return (fmi3Status)fail(instance, "one value for each reference");                 \
-        for (size_t i = 0; i < nValues; i++)                                                   \
-            if (assign(instance, valueReferences[i], KIND, values[i]) != OK)                   \
-                return fmi3Error;                                                              \
+        if (nValues != count_values(instance, valueReferences, nValueReferences))              \
+            return (fmi3Status)fail(instance, "one value for each element");                   \
+        for (size_t i = 0; i < nValueReferences; i++) {                                        \
+            const size_t n = count_values(instance, &valueReferences[i], 1);                   \
+            for (size_t element = 0; element < n; element++)                                   \
+                if (assign(instance, valueReferences[i], KIND, element, (double)*from++) != OK) \
+                    return fmi3Error;                                                          \
+        }                                                                                      \
         return fmi3OK;                                                                         \
     }
 
@@ -186,16 +192,18 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
 GET(fmi3GetFloat64, fmi3Float64, REAL)
 GET(fmi3GetInt32, fmi3Int32, INTEGER)
 GET(fmi3GetInt64, fmi3Int64, ENUMERATION)
+GET(fmi3GetUInt64, fmi3UInt64, SIZE)
 GET(fmi3GetBoolean, fmi3Boolean, BOOLEAN)
 SET(fmi3SetFloat64, fmi3Float64, REAL)
 SET(fmi3SetInt32, fmi3Int32, INTEGER)
 SET(fmi3SetInt64, fmi3Int64, ENUMERATION)
+SET(fmi3SetUInt64, fmi3UInt64, SIZE)
 SET(fmi3SetBoolean, fmi3Boolean, BOOLEAN)
 
 EXPORT fmi3Status fmi3GetString(fmi3Instance instance, const fmi3ValueReference valueReferences[],
                                 size_t nValueReferences, fmi3String values[], size_t nValues)
 {
-    REQUIRE(instance, READABLE | INSTANTIATED);
+    REQUIRE(instance, READABLE | BEFORE_START);
     if (nValues != nValueReferences)
         return (fmi3Status)fail(instance, "one value for each reference");
     for (size_t i = 0; i < nValues; i++)
@@ -226,7 +234,6 @@ NO_VARIABLES(fmi3GetUInt8, fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3GetInt16, fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt16, fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt32, fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3GetUInt64, fmi3UInt64 values[], size_t nValues)
 NO_VARIABLES(fmi3GetBinary, size_t valueSizes[], fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3GetClock, fmi3Clock values[])
 NO_VARIABLES(fmi3SetFloat32, const fmi3Float32 values[], size_t nValues)
@@ -235,7 +242,6 @@ NO_VARIABLES(fmi3SetUInt8, const fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3SetInt16, const fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt16, const fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt32, const fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3SetUInt64, const fmi3UInt64 values[], size_t nValues)
 NO_VARIABLES(fmi3SetBinary, const size_t valueSizes[], const fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3SetClock, const fmi3Clock values[])
 NO_VARIABLES(fmi3GetIntervalDecimal, fmi3Float64 intervals[], fmi3IntervalQualifier qualifiers[])
@@ -268,12 +274,16 @@ UNSUPPORTED(fmi3ActivateModelPartition, fmi3ValueReference clockReference,
 
 EXPORT fmi3Status fmi3EnterConfigurationMode(fmi3Instance instance)
 {
-    return instance ? (fmi3Status)fail(instance, "no structural parameters") : fmi3Error;
+    REQUIRE(instance, INSTANTIATED);
+    if (!has_structure(instance))
+        return (fmi3Status)fail(instance, "no structural parameters");
+    return in_mode(instance, CONFIGURATION);
 }
 
 EXPORT fmi3Status fmi3ExitConfigurationMode(fmi3Instance instance)
 {
-    return instance ? (fmi3Status)fail(instance, "no structural parameters") : fmi3Error;
+    REQUIRE(instance, CONFIGURATION);
+    return in_mode(instance, INSTANTIATED);
 }
 
 EXPORT fmi3Status fmi3EvaluateDiscreteStates(fmi3Instance instance)

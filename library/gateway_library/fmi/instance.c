@@ -50,8 +50,7 @@ void reset(Instance *instance)
 {
     State *s = instance->state;
     memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < N_NUMBERS; i++)
-        s->m.value[i] = DECLARED[i].start;
+    memcpy(s->m.value, STARTS, sizeof STARTS);
     for (int i = 0; i < N_STRINGS; i++)
         strcpy(s->m.text[i], TEXTS[i]);
     s->mode = INSTANTIATED;
@@ -111,11 +110,29 @@ void refresh(Instance *instance)
     if (!s->stale)
         return;
 #if HAS_INITIAL
-    if (s->mode & (INSTANTIATED | INITIALIZATION))
+    if (s->mode & (INSTANTIATED | CONFIGURATION | INITIALIZATION))
         initial(&s->m);
 #endif
     equations(&s->m);
     s->stale = 0;
+}
+
+static size_t elements(const Variables *m, const Declared *declared)
+{
+    size_t n = 1;
+    for (int i = 0; i < declared->rank; i++)
+        n *= (size_t)m->value[DECLARED[declared->dimensions[i]].slot];
+    return n;
+}
+
+size_t count_values(const Instance *instance, const unsigned references[], size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += references[i] < N_VARIABLES
+                     ? elements(&instance->state->m, &DECLARED[references[i]])
+                     : 1;
+    return count;
 }
 
 static bool known(Instance *instance, unsigned reference, int types)
@@ -133,7 +150,7 @@ const double *readable(Instance *instance, unsigned reference, int types)
     if (!known(instance, reference, types))
         return NULL;
     refresh(instance);
-    return &instance->state->m.value[reference];
+    return &instance->state->m.value[DECLARED[reference].slot];
 }
 
 const char *readable_text(Instance *instance, unsigned reference)
@@ -146,6 +163,8 @@ const char *readable_text(Instance *instance, unsigned reference)
 
 static bool settable(const State *s, const Declared *declared)
 {
+    if (s->mode == CONFIGURATION)
+        return declared->flags & IS_STRUCTURAL;
     if (s->mode & (INSTANTIATED | INITIALIZATION))
         return declared->flags & (IS_INPUT | HAS_START);
     if (s->mode & (EVENT_MODE | STEP_MODE))
@@ -168,14 +187,44 @@ static bool open_to_change(Instance *instance, unsigned reference, int types)
     return false;
 }
 
-enum Status assign(Instance *instance, unsigned reference, int types, double value)
+static size_t columns(const Variables *m, const Declared *array)
+{
+    return array->rank < RANK ? 1 : (size_t)m->value[DECLARED[array->dimensions[1]].slot];
+}
+
+/* Give a structural parameter its value: elements that an array had before it keeps, others are 0. */
+static enum Status resize(Instance *instance, const Declared *parameter, double size)
+{
+    Variables *m = &instance->state->m;
+    const Variables before = *m;
+    if (size > LARGEST_SIZE[parameter - DECLARED])
+        return fail(instance, "a structural parameter is above its maximum");
+    m->value[parameter->slot] = size;
+    for (const Declared *array = DECLARED; array < DECLARED + N_NUMBERS; array++) {
+        const size_t n = columns(m, array), had = columns(&before, array);
+        if (array->rank == 0)
+            continue;
+        memset(&m->value[array->slot], 0, array->room * sizeof m->value[0]);
+        for (size_t i = 0; n > 0 && i < elements(m, array); i++)
+            if (i % n < had && i / n * had < elements(&before, array))
+                m->value[array->slot + i] = before.value[array->slot + i / n * had + i % n];
+    }
+    return OK;
+}
+
+enum Status assign(Instance *instance, unsigned reference, int types, size_t element, double value)
 {
     State *s = instance->state;
     if (!open_to_change(instance, reference, types))
         return ERROR;
     if (!isfinite(value))
         return fail(instance, "a value must be finite");
-    s->m.value[reference] = value;
+    if (DECLARED[reference].flags & IS_STRUCTURAL) {
+        if (resize(instance, &DECLARED[reference], value) != OK)
+            return ERROR;
+    } else {
+        s->m.value[DECLARED[reference].slot + element] = value;
+    }
     s->stale = 1;
     s->touched = 1;
     return OK;
@@ -203,31 +252,52 @@ enum Status set_time(Instance *instance, double time)
     return OK;
 }
 
-enum Status set_states(Instance *instance, const double x[], size_t n)
+/* Whether the i-th of the states is there: arrays have room for more. */
+static bool is_there(const Variables *m, int i)
 {
-    if (n != N_STATES)
-        return fail(instance, "wrong number of continuous states");
-    for (size_t i = 0; i < n; i++)
-        instance->state->m.value[STATES[i]] = x[i];
-    instance->state->stale = 1;
-    return OK;
+    const Declared *state = &DECLARED[STATE_VARIABLES[i]];
+    return STATES[i] - state->slot < elements(m, state);
 }
 
-static enum Status copy_out(Instance *instance, const unsigned references[], size_t count,
-                            double to[], size_t n)
+bool has_structure(const Instance *instance)
 {
-    if (n != count)
-        return fail(instance, "wrong number of values asked for");
-    refresh(instance);
-    for (size_t i = 0; i < n; i++)
-        to[i] = instance->state->m.value[references[i]];
-    return OK;
+    (void)instance;
+    for (int i = 0; i < N_NUMBERS; i++)
+        if (DECLARED[i].flags & IS_STRUCTURAL)
+            return true;
+    return false;
 }
 
 size_t count_states(const Instance *instance)
 {
-    (void)instance;
-    return N_STATES;
+    size_t n = 0;
+    for (int i = 0; i < N_STATES; i++)
+        n += is_there(&instance->state->m, i);
+    return n;
+}
+
+enum Status set_states(Instance *instance, const double x[], size_t n)
+{
+    Variables *m = &instance->state->m;
+    if (n != count_states(instance))
+        return fail(instance, "wrong number of continuous states");
+    for (int i = 0; i < N_STATES; i++)
+        if (is_there(m, i))
+            m->value[STATES[i]] = *x++;
+    instance->state->stale = 1;
+    return OK;
+}
+
+static enum Status of_states(Instance *instance, const unsigned slots[], double to[], size_t n)
+{
+    const Variables *m = &instance->state->m;
+    if (n != count_states(instance))
+        return fail(instance, "wrong number of continuous states");
+    refresh(instance);
+    for (int i = 0; i < N_STATES; i++)
+        if (is_there(m, i))
+            *to++ = m->value[slots[i]];
+    return OK;
 }
 
 size_t count_indicators(const Instance *instance)
@@ -238,25 +308,31 @@ size_t count_indicators(const Instance *instance)
 
 enum Status get_states(Instance *instance, double x[], size_t n)
 {
-    return copy_out(instance, STATES, N_STATES, x, n);
+    return of_states(instance, STATES, x, n);
 }
 
 enum Status get_derivatives(Instance *instance, double derivatives[], size_t n)
 {
-    return copy_out(instance, DERIVATIVES, N_STATES, derivatives, n);
-}
-
-enum Status get_indicators(Instance *instance, double z[], size_t n)
-{
-    return copy_out(instance, INDICATORS, N_INDICATORS, z, n);
+    return of_states(instance, DERIVATIVES, derivatives, n);
 }
 
 enum Status get_nominals(Instance *instance, double nominals[], size_t n)
 {
-    if (n != N_STATES)
+    if (n != count_states(instance))
         return fail(instance, "wrong number of continuous states");
+    for (int i = 0; i < N_STATES; i++)
+        if (is_there(&instance->state->m, i))
+            *nominals++ = NOMINALS[i];
+    return OK;
+}
+
+enum Status get_indicators(Instance *instance, double z[], size_t n)
+{
+    if (n != N_INDICATORS)
+        return fail(instance, "wrong number of event indicators");
+    refresh(instance);
     for (size_t i = 0; i < n; i++)
-        nominals[i] = NOMINALS[i];
+        z[i] = instance->state->m.value[INDICATORS[i]];
     return OK;
 }
 

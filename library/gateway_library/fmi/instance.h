@@ -20,7 +20,8 @@ enum Mode {
     CONTINUOUS_TIME = 8, /* Model Exchange */
     STEP_MODE = 16,      /* Co-Simulation */
     TERMINATED = 32,
-    FAILED = 64
+    FAILED = 64,
+    CONFIGURATION = 128 /* FMI 3.0 */
 };
 #define INITIALIZED (EVENT_MODE | CONTINUOUS_TIME | STEP_MODE)
 
@@ -53,15 +54,19 @@ enum Status begin(Instance *instance, bool tolerance_defined, double tolerance, 
                   bool stop_defined, double stop);
 enum Status initialized(Instance *instance);
 
-/* Where the value is, or NULL (reported) for an unknown reference or none of the `types`. */
+/* How many values these variables have together; one for an unknown reference. */
+size_t count_values(const Instance *instance, const unsigned references[], size_t n);
+
+/* Where the values are, or NULL (reported) for an unknown reference or none of the `types`. */
 const double *readable(Instance *instance, unsigned reference, int types);
 const char *readable_text(Instance *instance, unsigned reference);
-enum Status assign(Instance *instance, unsigned reference, int types, double value);
+enum Status assign(Instance *instance, unsigned reference, int types, size_t element, double value);
 enum Status assign_text(Instance *instance, unsigned reference, const char *text);
 void refresh(Instance *instance);
 
 enum Status set_time(Instance *instance, double time);
 enum Status set_states(Instance *instance, const double x[], size_t n);
+bool has_structure(const Instance *instance); /* whether there are structural parameters */
 size_t count_states(const Instance *instance);
 size_t count_indicators(const Instance *instance);
 enum Status get_states(Instance *instance, double x[], size_t n);
