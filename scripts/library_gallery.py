@@ -133,7 +133,7 @@ def _row(one: Shown) -> str:
     card = one.card
     error = "" if card.error is None else f"{card.error:.0e}"
     versions = ", ".join(one.versions)
-    return f"| {one.short} | {versions} | {len(card.states)} | {card.verified_against} | {error} |"
+    return f"| {one.short} | {versions} | {card.n_states} | {card.verified_against} | {error} |"
 
 
 if __name__ == "__main__":

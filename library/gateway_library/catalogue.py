@@ -55,7 +55,7 @@ class Card:
     source_sha256: str | None
     sha256: str
     size_bytes: int
-    states: tuple[str, ...]
+    n_states: int
     variables: tuple[CardVariable, ...]
     default_experiment: DefaultExperiment
     path: Path
@@ -119,7 +119,8 @@ class Catalogue:
     def resolve(self, model_id: str) -> Model:
         """The model, ready to run: `msl:Name`, `Name`, or the last part where it is unambiguous.
 
-        `@fmi3` at the end asks for the FMI 3.0 build.
+        `@fmi3` at the end asks for the FMI 3.0 build, which also goes without it where there is
+        no other.
 
         Raises:
             UnknownModelError: no such model.
@@ -168,10 +169,13 @@ def _viewed(built: tuple[Card, ...], folder: Path = Path(), shelf: Shelf | None 
     offered = {PREFIX + one.name: one for one in (shelf.offered if shelf is not None else ())}
     cards = (*built, *(_operators_card(folder, one) for one in offered.values()))
     by_last_part: dict[str, tuple[Card, ...]] = {}
-    for card in cards:
-        last = _last_part(card.id)
+    by_id = {card.id: card for card in cards}
+    short = {card.id.removesuffix(FMI3): card for card in cards}
+    named = short | by_id  # a model that is FMI 3.0 only has its plain name, too
+    for name, card in named.items():
+        last = _last_part(name)
         by_last_part[last] = (*by_last_part.get(last, ()), card)
-    return _View(shelf, cards, offered, {card.id: card for card in cards}, by_last_part)
+    return _View(shelf, cards, offered, named, by_last_part)
 
 
 def _last_part(card_id: str) -> str:
@@ -197,7 +201,7 @@ def _card(folder: Path, entry: Mapping[str, Any]) -> Card:
         source_sha256=entry["source_sha256"],
         sha256=entry["sha256"],
         size_bytes=entry["size_bytes"],
-        states=tuple(entry["states"]),
+        n_states=entry["n_states"],
         variables=variables,
         default_experiment=DefaultExperiment(**entry["default_experiment"]),
         path=folder / entry["file"],
@@ -225,7 +229,7 @@ def _operators_card(folder: Path, offered: Offered) -> Card:
         source_sha256=None,
         sha256=examined.sha256,
         size_bytes=examined.size_bytes,
-        states=facts.states,
+        n_states=facts.n_states,
         variables=facts.variables,
         default_experiment=facts.default_experiment,
         path=folder / offered.file,

@@ -20,7 +20,7 @@ _FMI2_TYPES: Final = {
     "enumeration": "Enumeration",
     "string": "String",
 }
-_FMI3_TYPES: Final = {**_FMI2_TYPES, "real": "Float64", "integer": "Int32"}
+_FMI3_TYPES: Final = {**_FMI2_TYPES, "real": "Float64", "integer": "Int32", "size": "UInt64"}
 
 
 def token(source_sha256: str) -> str:
@@ -50,16 +50,18 @@ def build_description(model: ModelSource, source_files: Iterable[str]) -> bytes:
 
 def header(model: ModelSource, source_sha256: str) -> str:
     """`description.h`: the variables as a C struct, and tables by value reference."""
-    fields = "\n".join(f"        double {variable.field};" for variable in model.numbers)
+    fields = "\n".join(f"        double {_field(v, model)};" for v in model.numbers)
     texts = "\n".join(f"        char {variable.field}[TEXT_SIZE];" for variable in model.strings)
     texts_at_start = ", ".join(_quoted(str(v.start or "")) for v in model.strings) or '""'
-    rows = "\n".join(_row(variable) for variable in model.variables)
+    rows = "\n".join(_row(variable, model) for variable in model.variables)
+    states = [slot for state in model.states for slot in model.slots(state)]
     return f"""/* Made from model.toml. */
 #define MODEL_TOKEN "{token(source_sha256)}"
 #define N_NUMBERS {len(model.numbers)}
 #define N_STRINGS {len(model.strings)}
 #define N_VARIABLES (N_NUMBERS + N_STRINGS)
-#define N_STATES {len(model.states)}
+#define N_VALUES {sum(model.room(v) for v in model.numbers)}
+#define N_STATES {len(states)}
 #define N_INDICATORS {len(model.indicators)}
 #define HAS_EVENTS {int(model.has_events)}
 #define HAS_INITIAL {int(model.has_initial)}
@@ -69,7 +71,7 @@ typedef struct {{
         struct {{
 {fields}
         }};
-        double value[N_NUMBERS];
+        double value[N_VALUES];
     }};
     union {{
         struct {{
@@ -79,32 +81,54 @@ typedef struct {{
     }};
 }} Variables;
 
-#ifdef GATEWAY_INSTANCE_H
+#ifdef GATEWAY_STATE_H
 static const Declared DECLARED[N_VARIABLES] = {{
 {rows}
 }};
 static const char *const TEXTS[] = {{{texts_at_start}}};
-{_table("unsigned", "STATES", [v.reference for v in model.states])}
-{_table("unsigned", "DERIVATIVES", [v.reference for v in model.derivatives])}
-{_table("unsigned", "INDICATORS", [v.reference for v in model.indicators])}
-{_table("double", "NOMINALS", [v.nominal for v in model.states])}
+static const double STARTS[N_VALUES] = {{{_starts(model)}}};
+{_table("double", "LARGEST_SIZE", [(v.max or 0) * v.is_structural for v in model.numbers])}
+{_table("unsigned", "STATES", states)}
+{_table("unsigned", "STATE_VARIABLES", [v.reference for v in model.states for _ in model.slots(v)])}
+{_table("unsigned", "DERIVATIVES", [i for v in model.derivatives for i in model.slots(v)])}
+{_table("unsigned", "INDICATORS", [i for v in model.indicators for i in model.slots(v)])}
+{_table("double", "NOMINALS", [v.nominal for v in model.states for _ in model.slots(v)])}
 #endif
 """
 
 
-def _row(variable: DeclaredVariable) -> str:
+def _field(variable: DeclaredVariable, model: ModelSource) -> str:
+    return variable.field + (f"[{model.room(variable)}]" if variable.dimensions else "")
+
+
+def _starts(model: ModelSource) -> str:
+    """The numbers that don't start with 0, each with its place."""
+    placed = [
+        f"[{slot}] = {_number(start)}"
+        for variable in model.numbers
+        for slot, start in zip(model.slots(variable), variable.starts, strict=False)
+        if start
+    ]
+    return ", ".join(placed) or "0"
+
+
+def _row(variable: DeclaredVariable, model: ModelSource) -> str:
     flags = [
         name
         for name, holds in (
             ("IS_INPUT", variable.causality == "input"),
             ("IS_TUNABLE", variable.variability == "tunable"),
-            ("HAS_START", variable.initial == "exact"),
+            ("HAS_START", variable.initial == "exact" and not variable.is_structural),
             ("IS_DISCRETE", variable.variability == "discrete"),
+            ("IS_STRUCTURAL", variable.is_structural),
         )
         if holds
     ]
-    start = _number(0.0 if variable.type == "string" else float(variable.start or 0.0))
-    return f"    {{{variable.type.upper()}, {' | '.join(flags) or '0'}, {start}}},"
+    references = {v.name: v.reference for v in model.variables}
+    sizes = [references[name] for name in variable.dimensions]
+    slots = range(0) if variable.type == "string" else model.slots(variable)
+    numbers = f"{slots.start}, {len(slots)}, {len(sizes)}, {{{', '.join(map(str, sizes or [0]))}}}"
+    return f"    {{{variable.type.upper()}, {' | '.join(flags) or '0'}, {numbers}}},"
 
 
 def _quoted(text: str) -> str:
@@ -241,6 +265,9 @@ def _fmi3_variable(parent: Element, variable: DeclaredVariable, model: ModelSour
     if variable.reinit:
         attributes["reinit"] = "true"
     element = SubElement(parent, _FMI3_TYPES[variable.type], attributes)
+    references = {v.name: v.reference for v in model.variables}
+    for name in variable.dimensions:
+        SubElement(element, "Dimension", valueReference=str(references[name]))
     if variable.type == "string" and variable.start is not None:
         SubElement(element, "Start", value=str(variable.start))
 
@@ -256,8 +283,8 @@ def _value_attributes(variable: DeclaredVariable) -> dict[str, str]:
             attributes[name] = _value(variable, value)
     if variable.derivative:
         attributes["nominal"] = _number(variable.nominal)
-    if isinstance(variable.start, float):
-        attributes["start"] = _value(variable, variable.start)
+    if variable.starts:
+        attributes["start"] = " ".join(_value(variable, start) for start in variable.starts)
     return attributes
 
 

@@ -48,7 +48,7 @@ def library_entry(card: Card) -> Entry:
         description=card.description,
         kinds=card.kinds,
         domains=card.domains,
-        n_states=len(card.states),
+        n_states=card.n_states,
         tags=card.tags,
         units=tuple(sorted({v.unit for v in card.variables if v.unit})),
         variables=tuple(text for v in card.variables for text in (v.name, v.description)),

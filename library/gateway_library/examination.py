@@ -41,7 +41,7 @@ class Facts:
     guid: str
     description: str
     kinds: tuple[Kind, ...]
-    states: tuple[str, ...]
+    n_states: int
     variables: tuple[CardVariable, ...]
     default_experiment: DefaultExperiment
 
@@ -114,7 +114,7 @@ def _facts(description: ModelDescription) -> Facts:
         guid=description.guid,
         description=description.description or "",
         kinds=description.kinds,
-        states=description.states,
+        n_states=description.n_states,
         variables=tuple(
             CardVariable(v.name, v.causality, v.unit, v.description or "")
             for v in sorted(description.variables, key=_rank)[:_VARIABLES]

@@ -29,7 +29,7 @@ from gateway_simulation.exceptions import RequestError, RunError
 from gateway_simulation.kpis import parse_kpis
 from gateway_simulation.model import Model
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _ROUND_S: Final = 1.0
 
 

@@ -24,7 +24,8 @@ CATEGORIES: Final = {
 _FOLDER: Final = Path(__file__).parent
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _METHODS: Final = {"explicit": "dormand_prince.c", "stiff": "radau.c"}
-_TYPES: Final = ("real", "integer", "boolean", "enumeration", "string")
+_RANK: Final = 2
+_TYPES: Final = ("real", "integer", "boolean", "enumeration", "string", "size")
 
 
 class CardError(ValueError):
@@ -42,7 +43,8 @@ class DeclaredVariable:
     variability: str
     description: str
     unit: str | None
-    start: float | str | None
+    dimensions: tuple[str, ...]  # names of structural parameters; none of one value
+    start: float | str | tuple[float, ...] | None  # an array's by rows
     min: float | None
     max: float | None
     nominal: float
@@ -50,6 +52,18 @@ class DeclaredVariable:
     reinit: bool
     event_indicator: bool
     enumeration: str | None  # the name of its type
+
+    @property
+    def is_structural(self) -> bool:
+        """Whether it decides the size of arrays (FMI 3.0.2, section 2.4.7.5)."""
+        return self.causality == "structuralParameter"
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """The numbers that it starts with, as far as they are declared."""
+        if isinstance(self.start, tuple):
+            return self.start
+        return (self.start,) if isinstance(self.start, float) else ()
 
     @property
     def field(self) -> str:
@@ -125,6 +139,21 @@ class ModelSource:
         """The event indicators."""
         return tuple(v for v in self.variables if v.event_indicator)
 
+    def shape(self, variable: DeclaredVariable) -> tuple[int, ...]:
+        """Of an array: its sizes by default; () for one value."""
+        named = {v.name: v for v in self.variables}
+        return tuple(int(named[name].starts[0]) for name in variable.dimensions)
+
+    def room(self, variable: DeclaredVariable) -> int:
+        """How many values it may have."""
+        named = {v.name: v for v in self.variables}
+        return math.prod(int(named[name].max or 0) for name in variable.dimensions)
+
+    def slots(self, variable: DeclaredVariable) -> range:
+        """Where its values may stand among those of all numbers."""
+        before = sum(self.room(v) for v in self.numbers[: variable.reference])
+        return range(before, before + self.room(variable))
+
     @property
     def has_events(self) -> bool:
         """Whether the physics have an `event` function."""
@@ -167,6 +196,11 @@ class ModelSource:
 def models_folder() -> Path:
     """Where the models of the library stand."""
     return _FOLDER / "models"
+
+
+def interface(version: FmiVersion) -> Path:
+    """The C file with the functions of the standard, which depends on no model."""
+    return _FOLDER / "fmi" / f"fmi{version[0]}.c"
 
 
 def read_models(folder: Path) -> tuple[ModelSource, ...]:
@@ -229,6 +263,7 @@ def _time() -> DeclaredVariable:
         variability="continuous",
         description="Simulation time",
         unit="s",
+        dimensions=(),
         start=None,
         min=None,
         max=None,
@@ -246,7 +281,7 @@ def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariabl
         kind = entry.get("type", "real")
         causality = entry.get("causality", "local")
         changes = "continuous" if kind == "real" else "discrete"
-        default = "fixed" if causality == "parameter" else changes
+        default = "fixed" if causality in {"parameter", "structuralParameter"} else changes
         start = entry.get("start")
         yield DeclaredVariable(
             reference=reference,
@@ -256,7 +291,8 @@ def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariabl
             variability=entry.get("variability", default),
             description=entry["description"],
             unit=entry.get("unit"),
-            start=start if start is None or kind == "string" else float(start),
+            dimensions=tuple(entry.get("dimensions", ())),
+            start=start if start is None or kind == "string" else _start(start),
             min=entry.get("min"),
             max=entry.get("max"),
             nominal=entry.get("nominal", 1.0),
@@ -265,6 +301,14 @@ def _variables(entries: Iterable[Mapping[str, Any]]) -> Iterator[DeclaredVariabl
             event_indicator=entry.get("event_indicator", False),
             enumeration=entry.get("enumeration"),
         )
+
+
+def _start(value: float | list[Any]) -> float | tuple[float, ...]:
+    """A number, or an array's by rows: nested lists or one."""
+    if not isinstance(value, list):
+        return float(value)
+    rows = (row if isinstance(row, list) else [row] for row in value)
+    return tuple(float(element) for row in rows for element in row)
 
 
 def _check(path: Path, model: ModelSource) -> None:
@@ -288,6 +332,7 @@ def _problems(model: ModelSource) -> Iterator[str]:
         if not (_FOLDER / "physics" / part).is_file():
             yield f"{part!r} isn't in physics/"
     yield from _problems_of_variables(model)
+    yield from _problems_of_arrays(model)
 
 
 def _problems_of_variables(model: ModelSource) -> Iterator[str]:
@@ -296,7 +341,7 @@ def _problems_of_variables(model: ModelSource) -> Iterator[str]:
     if len(set(fields)) < len(fields):
         yield "two variables have the same name in C"
     for variable in model.variables:
-        needs_start = variable.causality in {"parameter", "input"}
+        needs_start = variable.causality in {"parameter", "structuralParameter", "input"}
         if needs_start and variable.start is None:
             yield f"{variable.name!r} needs a start value"
         if variable.derivative and variable.derivative not in names:
@@ -305,5 +350,24 @@ def _problems_of_variables(model: ModelSource) -> Iterator[str]:
             yield f"{variable.type!r} is no type: {', '.join(_TYPES)}"
         if (variable.type == "enumeration") != (variable.enumeration in model.enumerations):
             yield f"{variable.name!r} needs an enumeration of this card"
-        if isinstance(variable.start, float) and not math.isfinite(variable.start):
+        if not all(math.isfinite(number) for number in variable.starts):
             yield f"the start value of {variable.name!r} must be finite"
+
+
+def _problems_of_arrays(model: ModelSource) -> Iterator[str]:
+    sizes = {v.name: v for v in model.variables if v.is_structural}
+    for variable in model.variables:
+        if (variable.type == "size") != variable.is_structural:
+            yield f"{variable.name!r}: 'size' is the type of structural parameters"
+        if variable.is_structural and not 0 <= int((variable.starts or (0,))[0]) <= int(
+            variable.max or 0
+        ):
+            yield f"{variable.name!r} needs a max, and a start value up to it"
+        if not set(variable.dimensions) <= sizes.keys() or len(variable.dimensions) > _RANK:
+            yield f"{variable.name!r} may have {_RANK} dimensions, each a structural parameter"
+        elif variable.starts and len(variable.starts) != math.prod(model.shape(variable)):
+            yield f"the start value of {variable.name!r} must have its shape"
+        if variable.dimensions and (variable.type != "real" or variable.event_indicator):
+            yield f"{variable.name!r} is an array, which must be of reals and no event indicator"
+        if (variable.dimensions or variable.is_structural) and "2.0" in model.versions:
+            yield f'{variable.name!r} needs versions = ["3.0"]'

@@ -27,6 +27,7 @@ FLAGS: Final = (
     "-Wall",
     "-Wextra",
 )
+_POSITION_INDEPENDENT: Final = {"linux": ("-fPIC",), "darwin": ("-fPIC",), "win": ()}
 LINKING: Final = {
     "linux": ("-fPIC", "-shared", "-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,-s"),
     "darwin": ("-fPIC", "-dynamiclib"),
@@ -119,6 +120,17 @@ def compile_library(
     """
     linking = LINKING[this_machine().system]
     _compile([*compiler, *FLAGS, *linking, *sources, "-o", result], folder, libraries)
+
+
+def compile_object(compiler: Iterable[str], folder: Path, source: str, result: str) -> None:
+    """Compile one of a library's sources into the object `result`, to be named as one of them.
+
+    Raises:
+        CompilationError: the compiler failed or took too long.
+
+    """
+    flags = _POSITION_INDEPENDENT[this_machine().system]
+    _compile([*compiler, *FLAGS, *flags, "-c", source, "-o", result], folder, ())
 
 
 def compile_program(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,12 @@ from gateway_simulation.runner import Simulator
 
 Numbers = NDArray[np.float64]
 Values = Mapping[str, float]
+Given = Mapping[str, Any]  # numbers, and arrays as nested lists
 
 _BESIDE_A_JUMP = 1e-6  # of the experiment: closer to a jump no values are compared
 
 
-def no_jumps(_: Values) -> Numbers:
+def no_jumps(_: Given) -> Numbers:
     """Of a solution that is continuous."""
     return np.empty(0)
 
@@ -42,10 +44,10 @@ class Solution:
     """
 
     model: str
-    defaults: Values
-    exact: Callable[[Numbers, Values], dict[str, Numbers]]
-    others: tuple[Values, ...]
-    jumps: Callable[[Values], Numbers] = no_jumps
+    defaults: Given
+    exact: Callable[[Numbers, Given], dict[str, Numbers]]
+    others: tuple[Given, ...]
+    jumps: Callable[[Given], Numbers] = no_jumps
     inputs: tuple[InputSignal, ...] = ()
     stop: float | None = None
     step: float | None = None
@@ -61,7 +63,7 @@ def solutions() -> dict[str, Solution]:
 
 
 def errors(
-    model: Model, solution: Solution, values: Values, mode: Mode, simulator: Simulator
+    model: Model, solution: Solution, values: Given, mode: Mode, simulator: Simulator
 ) -> dict[str, float]:
     """How far a run is from the solution: by signal, relative to the signal's range."""
     complete = {**solution.defaults, **values}
@@ -83,7 +85,7 @@ def errors(
 _known: dict[tuple[str, str, bytes], dict[str, Numbers]] = {}
 
 
-def _expected(solution: Solution, time: Numbers, values: Values) -> dict[str, Numbers]:
+def _expected(solution: Solution, time: Numbers, values: Given) -> dict[str, Numbers]:
     """The solution; each is found once, though several versions and kinds are held against it."""
     key = (solution.model, repr(values), time.tobytes())
     if key not in _known:
@@ -92,7 +94,7 @@ def _expected(solution: Solution, time: Numbers, values: Values) -> dict[str, Nu
 
 
 def _request(
-    model: Model, solution: Solution, values: Values, mode: Mode, columns: list[str]
+    model: Model, solution: Solution, values: Given, mode: Mode, columns: list[str]
 ) -> SimulationRequest:
     return SimulationRequest(
         fmu_id=model.id,

@@ -27,6 +27,9 @@ from gateway_simulation.archive import Limits
         ("BouncingBall", "msl:BouncingBall"),
         ("msl:VanDerPol@fmi3", "msl:VanDerPol@fmi3"),
         ("Dahlquist@fmi3", "msl:Dahlquist@fmi3"),
+        ("msl:StateSpace@fmi3", "msl:StateSpace@fmi3"),
+        ("msl:StateSpace", "msl:StateSpace@fmi3"),
+        ("StateSpace", "msl:StateSpace@fmi3"),
     ],
 )
 def test_a_model_is_found_by_its_id_and_by_its_name(
@@ -46,7 +49,7 @@ def test_a_card_says_what_the_fmu_says(catalogue: Catalogue) -> None:
         assert described.model_name == card.model_name
         assert described.description == card.description
         assert described.kinds == card.kinds
-        assert described.states == card.states
+        assert described.n_states == card.n_states
         assert described.default_experiment == card.default_experiment
         assert [v.name for v in described.variables] == [v.name for v in card.variables]
         assert (model.sha256, model.source_sha256) == (card.sha256, card.source_sha256)
@@ -90,6 +93,28 @@ def test_the_last_part_is_enough_where_it_is_unambiguous(
     with pytest.raises(AmbiguousModelError) as raised:
         longer.card("First")
     assert raised.value.candidates == (cards[0].id, cards[1].id)
+
+
+def test_a_model_that_is_fmi_3_only_has_its_last_part_too(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    only = catalogue.card("StateSpace")
+    both = (catalogue.card("BouncingBall"), catalogue.card("BouncingBall@fmi3"))
+    cards = (
+        *(replace(card, id=f"msl:A.{card.id.removeprefix('msl:')}") for card in both),
+        replace(only, id="msl:A.Array@fmi3"),
+        replace(only, id="msl:A.BouncingBall.Twice@fmi3"),
+        replace(both[0], id="msl:B.Twice"),
+    )
+    longer = Catalogue(cards, ExtractionCache(tmp_path / "cache", Limits()))
+    for name in ("Array", "Array@fmi3", "A.Array", "msl:A.Array@fmi3"):
+        assert longer.card(name).id == "msl:A.Array@fmi3"
+    assert longer.card("BouncingBall").id == "msl:A.BouncingBall"
+    assert longer.card("Twice@fmi3").id == "msl:A.BouncingBall.Twice@fmi3"
+    with pytest.raises(AmbiguousModelError) as raised:
+        longer.card("Twice")
+    assert set(raised.value.candidates) == {"msl:A.BouncingBall.Twice@fmi3", "msl:B.Twice"}
+    assert longer.cards == cards
 
 
 def test_loading_the_library_opens_no_fmu(built: Path, tmp_path: Path) -> None:

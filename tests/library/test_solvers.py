@@ -118,7 +118,10 @@ def _probe(solver: str, folder: Path) -> ctypes.CDLL:
     (model,) = (m for m in read_models(models_folder()) if m.name == "VanDerPol")
     fmi = models_folder().parent / "fmi"
     units = ("instance.c", "solver.c", METHODS[solver])
-    for path in (fmi / name for name in ("instance.h", "method.h", "model.h", *units)):
+    for path in (
+        fmi / name
+        for name in ("declared.h", "instance.h", "method.h", "model.h", "state.h", *units)
+    ):
         shutil.copy(path, folder)
     shutil.copy(model.folder / "model.c", folder)
     (folder / "description.h").write_text(header(model, "0" * 64))

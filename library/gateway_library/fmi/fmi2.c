@@ -70,16 +70,16 @@ EXPORT fmi2Status fmi2SetupExperiment(fmi2Component c, fmi2Boolean toleranceDefi
     return (fmi2Status)begin(c, toleranceDefined, tolerance, startTime, stopTimeDefined, stopTime);
 }
 
-static fmi2Status enter(Instance *instance, enum Mode mode)
+static fmi2Status in_mode(Instance *instance, enum Mode mode)
 {
-    instance->state.mode = mode;
+    enter(instance, mode);
     return fmi2OK;
 }
 
 EXPORT fmi2Status fmi2EnterInitializationMode(fmi2Component c)
 {
     REQUIRE(c, INSTANTIATED);
-    return enter(c, INITIALIZATION);
+    return in_mode(c, INITIALIZATION);
 }
 
 EXPORT fmi2Status fmi2ExitInitializationMode(fmi2Component c)
@@ -91,7 +91,7 @@ EXPORT fmi2Status fmi2ExitInitializationMode(fmi2Component c)
 EXPORT fmi2Status fmi2Terminate(fmi2Component c)
 {
     REQUIRE(c, INITIALIZED);
-    return enter(c, TERMINATED);
+    return in_mode(c, TERMINATED);
 }
 
 EXPORT fmi2Status fmi2Reset(fmi2Component c)
@@ -122,7 +122,7 @@ EXPORT fmi2Status fmi2Reset(fmi2Component c)
     {                                                                                         \
         REQUIRE(c, BEFORE_START | INITIALIZED);                                               \
         for (size_t i = 0; i < nvr; i++)                                                      \
-            if (assign(c, vr[i], KIND, (KIND) == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
+            if (assign(c, vr[i], KIND, 0, (KIND) == BOOLEAN ? value[i] != 0 : value[i]) != OK)     \
                 return fmi2Error;                                                             \
         return fmi2OK;                                                                        \
     }
@@ -158,18 +158,16 @@ EXPORT fmi2Status fmi2GetFMUstate(fmi2Component c, fmi2FMUstate *FMUstate)
 {
     if (!c || !FMUstate)
         return fmi2Error;
-    if (*FMUstate)
-        *(State *)*FMUstate = ((Instance *)c)->state;
-    else
-        *FMUstate = copy_state(&((Instance *)c)->state);
-    return *FMUstate ? fmi2OK : (fmi2Status)fail(c, "out of memory");
+    if (!save(c, (State **)FMUstate))
+        return (fmi2Status)fail(c, "out of memory");
+    return fmi2OK;
 }
 
 EXPORT fmi2Status fmi2SetFMUstate(fmi2Component c, fmi2FMUstate FMUstate)
 {
     if (!c || !FMUstate)
         return fmi2Error;
-    ((Instance *)c)->state = *(State *)FMUstate;
+    restore(c, FMUstate);
     return fmi2OK;
 }
 
@@ -232,7 +230,7 @@ EXPORT fmi2Status fmi2GetDirectionalDerivative(fmi2Component c,
 EXPORT fmi2Status fmi2EnterEventMode(fmi2Component c)
 {
     REQUIRE(c, CONTINUOUS_TIME | EVENT_MODE);
-    return enter(c, EVENT_MODE);
+    return in_mode(c, EVENT_MODE);
 }
 
 EXPORT fmi2Status fmi2NewDiscreteStates(fmi2Component c, fmi2EventInfo *info)
@@ -255,7 +253,7 @@ EXPORT fmi2Status fmi2EnterContinuousTimeMode(fmi2Component c)
     REQUIRE(c, EVENT_MODE);
     if (((Instance *)c)->co_simulation)
         return (fmi2Status)fail(c, "Co-Simulation has no continuous-time mode");
-    return enter(c, CONTINUOUS_TIME);
+    return in_mode(c, CONTINUOUS_TIME);
 }
 
 EXPORT fmi2Status fmi2CompletedIntegratorStep(fmi2Component c,
@@ -285,30 +283,26 @@ EXPORT fmi2Status fmi2SetContinuousStates(fmi2Component c, const fmi2Real x[], s
 EXPORT fmi2Status fmi2GetDerivatives(fmi2Component c, fmi2Real derivatives[], size_t nx)
 {
     REQUIRE(c, READABLE);
-    return (fmi2Status)copy_out(c, DERIVATIVES, N_STATES, derivatives, nx);
+    return (fmi2Status)get_derivatives(c, derivatives, nx);
 }
 
 EXPORT fmi2Status fmi2GetEventIndicators(fmi2Component c, fmi2Real eventIndicators[], size_t ni)
 {
     REQUIRE(c, READABLE);
-    return (fmi2Status)copy_out(c, INDICATORS, N_INDICATORS, eventIndicators, ni);
+    return (fmi2Status)get_indicators(c, eventIndicators, ni);
 }
 
 EXPORT fmi2Status fmi2GetContinuousStates(fmi2Component c, fmi2Real x[], size_t nx)
 {
     REQUIRE(c, READABLE);
-    return (fmi2Status)copy_out(c, STATES, N_STATES, x, nx);
+    return (fmi2Status)get_states(c, x, nx);
 }
 
 EXPORT fmi2Status fmi2GetNominalsOfContinuousStates(fmi2Component c, fmi2Real x_nominal[],
                                                     size_t nx)
 {
     REQUIRE(c, READABLE | INSTANTIATED);
-    if (nx != N_STATES)
-        return (fmi2Status)fail(c, "wrong number of continuous states");
-    for (size_t i = 0; i < nx; i++)
-        x_nominal[i] = NOMINALS[i];
-    return fmi2OK;
+    return (fmi2Status)get_nominals(c, x_nominal, nx);
 }
 
 /* Co-Simulation */
@@ -340,7 +334,7 @@ EXPORT fmi2Status fmi2DoStep(fmi2Component c, fmi2Real currentCommunicationPoint
     (void)noSetFMUStatePriorToCurrentPoint;
     REQUIRE(c, STEP_MODE);
     status = step(c, currentCommunicationPoint, communicationStepSize, &pending);
-    return status == OK && ((Instance *)c)->state.terminated ? fmi2Discard : (fmi2Status)status;
+    return status == OK && ended(c) ? fmi2Discard : (fmi2Status)status;
 }
 
 EXPORT fmi2Status fmi2CancelStep(fmi2Component c)
@@ -360,7 +354,7 @@ EXPORT fmi2Status fmi2GetRealStatus(fmi2Component c, const fmi2StatusKind s, fmi
 {
     if (!c || s != fmi2LastSuccessfulTime)
         return fmi2Discard;
-    *value = ((Instance *)c)->state.m.time;
+    *value = now(c);
     return fmi2OK;
 }
 
@@ -374,7 +368,7 @@ EXPORT fmi2Status fmi2GetBooleanStatus(fmi2Component c, const fmi2StatusKind s, 
 {
     if (!c || s != fmi2Terminated)
         return fmi2Discard;
-    *value = ((Instance *)c)->state.terminated;
+    *value = ended(c);
     return fmi2OK;
 }
 

@@ -11,7 +11,7 @@
     if (!allowed((Instance *)(c), modes, __func__)) \
         return fmi3Error
 
-#define BEFORE_START (INSTANTIATED | INITIALIZATION)
+#define BEFORE_START (INSTANTIATED | CONFIGURATION | INITIALIZATION)
 #define READABLE (INITIALIZATION | INITIALIZED | TERMINATED | FAILED)
 
 /* A function of the standard that this FMU does not offer; its description says so. */
@@ -97,9 +97,9 @@ EXPORT void fmi3FreeInstance(fmi3Instance instance)
     destroy(instance);
 }
 
-static fmi3Status enter(Instance *instance, enum Mode mode)
+static fmi3Status in_mode(Instance *instance, enum Mode mode)
 {
-    instance->state.mode = mode;
+    enter(instance, mode);
     return fmi3OK;
 }
 
@@ -110,7 +110,7 @@ EXPORT fmi3Status fmi3EnterInitializationMode(fmi3Instance instance, fmi3Boolean
     REQUIRE(instance, INSTANTIATED);
     if (begin(instance, toleranceDefined, tolerance, startTime, stopTimeDefined, stopTime) != OK)
         return fmi3Error;
-    return enter(instance, INITIALIZATION);
+    return in_mode(instance, INITIALIZATION);
 }
 
 EXPORT fmi3Status fmi3ExitInitializationMode(fmi3Instance instance)
@@ -125,13 +125,13 @@ EXPORT fmi3Status fmi3EnterEventMode(fmi3Instance instance)
     REQUIRE(instance, CONTINUOUS_TIME | STEP_MODE);
     if (self->co_simulation && !self->uses_event_mode)
         return (fmi3Status)fail(self, "this instance was made without the event mode");
-    return enter(self, EVENT_MODE);
+    return in_mode(self, EVENT_MODE);
 }
 
 EXPORT fmi3Status fmi3Terminate(fmi3Instance instance)
 {
     REQUIRE(instance, INITIALIZED);
-    return enter(instance, TERMINATED);
+    return in_mode(instance, TERMINATED);
 }
 
 EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
@@ -146,14 +146,16 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
     EXPORT fmi3Status NAME(fmi3Instance instance, const fmi3ValueReference valueReferences[],  \
                            size_t nValueReferences, TYPE values[], size_t nValues)             \
     {                                                                                          \
-        REQUIRE(instance, READABLE | INSTANTIATED);                                            \
-        if (nValues != nValueReferences)                                                       \
-            return (fmi3Status)fail(instance, "one value for each reference");                 \
-        for (size_t i = 0; i < nValues; i++) {                                                 \
+        TYPE *to = values;                                                                     \
+        REQUIRE(instance, READABLE | BEFORE_START);                                            \
+        if (nValues != count_values(instance, valueReferences, nValueReferences))              \
+            return (fmi3Status)fail(instance, "one value for each element");                   \
+        for (size_t i = 0; i < nValueReferences; i++) {                                        \
             const double *from = readable(instance, valueReferences[i], KIND);                 \
             if (!from)                                                                         \
                 return fmi3Error;                                                              \
-            values[i] = (TYPE)*from;                                                           \
+            for (size_t n = count_values(instance, &valueReferences[i], 1); n > 0; n--)        \
+                *to++ = (TYPE)*from++;                                                         \
         }                                                                                      \
         return fmi3OK;                                                                         \
     }
@@ -162,12 +164,16 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
     EXPORT fmi3Status NAME(fmi3Instance instance, const fmi3ValueReference valueReferences[],  \
                            size_t nValueReferences, const TYPE values[], size_t nValues)       \
     {                                                                                          \
+        const TYPE *from = values;                                                             \
         REQUIRE(instance, BEFORE_START | INITIALIZED);                                         \
-        if (nValues != nValueReferences)                                                       \
-            return (fmi3Status)fail(instance, "one value for each reference");                 \
-        for (size_t i = 0; i < nValues; i++)                                                   \
-            if (assign(instance, valueReferences[i], KIND, values[i]) != OK)                   \
-                return fmi3Error;                                                              \
+        if (nValues != count_values(instance, valueReferences, nValueReferences))              \
+            return (fmi3Status)fail(instance, "one value for each element");                   \
+        for (size_t i = 0; i < nValueReferences; i++) {                                        \
+            const size_t n = count_values(instance, &valueReferences[i], 1);                   \
+            for (size_t element = 0; element < n; element++)                                   \
+                if (assign(instance, valueReferences[i], KIND, element, (double)*from++) != OK) \
+                    return fmi3Error;                                                          \
+        }                                                                                      \
         return fmi3OK;                                                                         \
     }
 
@@ -186,16 +192,18 @@ EXPORT fmi3Status fmi3Reset(fmi3Instance instance)
 GET(fmi3GetFloat64, fmi3Float64, REAL)
 GET(fmi3GetInt32, fmi3Int32, INTEGER)
 GET(fmi3GetInt64, fmi3Int64, ENUMERATION)
+GET(fmi3GetUInt64, fmi3UInt64, SIZE)
 GET(fmi3GetBoolean, fmi3Boolean, BOOLEAN)
 SET(fmi3SetFloat64, fmi3Float64, REAL)
 SET(fmi3SetInt32, fmi3Int32, INTEGER)
 SET(fmi3SetInt64, fmi3Int64, ENUMERATION)
+SET(fmi3SetUInt64, fmi3UInt64, SIZE)
 SET(fmi3SetBoolean, fmi3Boolean, BOOLEAN)
 
 EXPORT fmi3Status fmi3GetString(fmi3Instance instance, const fmi3ValueReference valueReferences[],
                                 size_t nValueReferences, fmi3String values[], size_t nValues)
 {
-    REQUIRE(instance, READABLE | INSTANTIATED);
+    REQUIRE(instance, READABLE | BEFORE_START);
     if (nValues != nValueReferences)
         return (fmi3Status)fail(instance, "one value for each reference");
     for (size_t i = 0; i < nValues; i++)
@@ -226,7 +234,6 @@ NO_VARIABLES(fmi3GetUInt8, fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3GetInt16, fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt16, fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3GetUInt32, fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3GetUInt64, fmi3UInt64 values[], size_t nValues)
 NO_VARIABLES(fmi3GetBinary, size_t valueSizes[], fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3GetClock, fmi3Clock values[])
 NO_VARIABLES(fmi3SetFloat32, const fmi3Float32 values[], size_t nValues)
@@ -235,7 +242,6 @@ NO_VARIABLES(fmi3SetUInt8, const fmi3UInt8 values[], size_t nValues)
 NO_VARIABLES(fmi3SetInt16, const fmi3Int16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt16, const fmi3UInt16 values[], size_t nValues)
 NO_VARIABLES(fmi3SetUInt32, const fmi3UInt32 values[], size_t nValues)
-NO_VARIABLES(fmi3SetUInt64, const fmi3UInt64 values[], size_t nValues)
 NO_VARIABLES(fmi3SetBinary, const size_t valueSizes[], const fmi3Binary values[], size_t nValues)
 NO_VARIABLES(fmi3SetClock, const fmi3Clock values[])
 NO_VARIABLES(fmi3GetIntervalDecimal, fmi3Float64 intervals[], fmi3IntervalQualifier qualifiers[])
@@ -268,12 +274,16 @@ UNSUPPORTED(fmi3ActivateModelPartition, fmi3ValueReference clockReference,
 
 EXPORT fmi3Status fmi3EnterConfigurationMode(fmi3Instance instance)
 {
-    return instance ? (fmi3Status)fail(instance, "no structural parameters") : fmi3Error;
+    REQUIRE(instance, INSTANTIATED);
+    if (!has_structure(instance))
+        return (fmi3Status)fail(instance, "no structural parameters");
+    return in_mode(instance, CONFIGURATION);
 }
 
 EXPORT fmi3Status fmi3ExitConfigurationMode(fmi3Instance instance)
 {
-    return instance ? (fmi3Status)fail(instance, "no structural parameters") : fmi3Error;
+    REQUIRE(instance, CONFIGURATION);
+    return in_mode(instance, INSTANTIATED);
 }
 
 EXPORT fmi3Status fmi3EvaluateDiscreteStates(fmi3Instance instance)
@@ -285,18 +295,16 @@ EXPORT fmi3Status fmi3GetFMUState(fmi3Instance instance, fmi3FMUState *FMUState)
 {
     if (!instance || !FMUState)
         return fmi3Error;
-    if (*FMUState)
-        *(State *)*FMUState = ((Instance *)instance)->state;
-    else
-        *FMUState = copy_state(&((Instance *)instance)->state);
-    return *FMUState ? fmi3OK : (fmi3Status)fail(instance, "out of memory");
+    if (!save(instance, (State **)FMUState))
+        return (fmi3Status)fail(instance, "out of memory");
+    return fmi3OK;
 }
 
 EXPORT fmi3Status fmi3SetFMUState(fmi3Instance instance, fmi3FMUState FMUState)
 {
     if (!instance || !FMUState)
         return fmi3Error;
-    ((Instance *)instance)->state = *(State *)FMUState;
+    restore(instance, FMUState);
     return fmi3OK;
 }
 
@@ -370,7 +378,7 @@ EXPORT fmi3Status fmi3EnterContinuousTimeMode(fmi3Instance instance)
     REQUIRE(instance, EVENT_MODE);
     if (((Instance *)instance)->co_simulation)
         return (fmi3Status)fail(instance, "Co-Simulation has no continuous-time mode");
-    return enter(instance, CONTINUOUS_TIME);
+    return in_mode(instance, CONTINUOUS_TIME);
 }
 
 EXPORT fmi3Status fmi3CompletedIntegratorStep(fmi3Instance instance,
@@ -403,40 +411,35 @@ EXPORT fmi3Status fmi3GetContinuousStateDerivatives(fmi3Instance instance,
                                                     size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, DERIVATIVES, N_STATES, derivatives, nContinuousStates);
+    return (fmi3Status)get_derivatives(instance, derivatives, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetEventIndicators(fmi3Instance instance, fmi3Float64 eventIndicators[],
                                          size_t nEventIndicators)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, INDICATORS, N_INDICATORS, eventIndicators,
-                                nEventIndicators);
+    return (fmi3Status)get_indicators(instance, eventIndicators, nEventIndicators);
 }
 
 EXPORT fmi3Status fmi3GetContinuousStates(fmi3Instance instance, fmi3Float64 continuousStates[],
                                           size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    return (fmi3Status)copy_out(instance, STATES, N_STATES, continuousStates, nContinuousStates);
+    return (fmi3Status)get_states(instance, continuousStates, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetNominalsOfContinuousStates(fmi3Instance instance, fmi3Float64 nominals[],
                                                     size_t nContinuousStates)
 {
     REQUIRE(instance, READABLE);
-    if (nContinuousStates != N_STATES)
-        return (fmi3Status)fail(instance, "wrong number of continuous states");
-    for (size_t i = 0; i < nContinuousStates; i++)
-        nominals[i] = NOMINALS[i];
-    return fmi3OK;
+    return (fmi3Status)get_nominals(instance, nominals, nContinuousStates);
 }
 
 EXPORT fmi3Status fmi3GetNumberOfEventIndicators(fmi3Instance instance, size_t *nEventIndicators)
 {
     if (!instance || !nEventIndicators)
         return fmi3Error;
-    *nEventIndicators = N_INDICATORS;
+    *nEventIndicators = count_indicators(instance);
     return fmi3OK;
 }
 
@@ -444,7 +447,7 @@ EXPORT fmi3Status fmi3GetNumberOfContinuousStates(fmi3Instance instance, size_t 
 {
     if (!instance || !nContinuousStates)
         return fmi3Error;
-    *nContinuousStates = N_STATES;
+    *nContinuousStates = count_states(instance);
     return fmi3OK;
 }
 
@@ -455,7 +458,7 @@ EXPORT fmi3Status fmi3EnterStepMode(fmi3Instance instance)
     REQUIRE(instance, EVENT_MODE);
     if (!((Instance *)instance)->co_simulation)
         return (fmi3Status)fail(instance, "Model Exchange has no step mode");
-    return enter(instance, STEP_MODE);
+    return in_mode(instance, STEP_MODE);
 }
 
 EXPORT fmi3Status fmi3DoStep(fmi3Instance instance, fmi3Float64 currentCommunicationPoint,
@@ -471,8 +474,8 @@ EXPORT fmi3Status fmi3DoStep(fmi3Instance instance, fmi3Float64 currentCommunica
     REQUIRE(instance, STEP_MODE);
     status = step(instance, currentCommunicationPoint, communicationStepSize, &pending);
     *eventHandlingNeeded = pending;
-    *terminateSimulation = self->state.terminated;
-    *earlyReturn = pending && self->state.m.time < end;
-    *lastSuccessfulTime = self->state.m.time;
+    *terminateSimulation = ended(self);
+    *earlyReturn = pending && now(self) < end;
+    *lastSuccessfulTime = now(self);
     return (fmi3Status)status;
 }

@@ -2,7 +2,7 @@
 #ifndef GATEWAY_METHOD_H
 #define GATEWAY_METHOD_H
 
-#include "instance.h"
+#include "state.h"
 
 #define NX AT_LEAST_ONE(N_STATES)
 #define NZ AT_LEAST_ONE(N_INDICATORS)

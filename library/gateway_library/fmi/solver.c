@@ -72,7 +72,7 @@ static bool locate(Variables *m, const Point *p, double h, double tolerance)
 /* One accepted step towards `target`; `*at_event` where an indicator stopped it. */
 static enum Status integrate(Instance *instance, double target, bool *at_event)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     const Point p = here(&s->m);
     for (;;) {
         bool last = s->step >= target - p.time;
@@ -94,7 +94,7 @@ static enum Status integrate(Instance *instance, double target, bool *at_event)
 
 enum Status advance(Instance *instance, double end, bool *pending)
 {
-    State *s = &instance->state;
+    State *s = instance->state;
     int events = 0, steps = 0;
     if (!(s->step > 0))
         s->step = FIRST_STEP * (end - s->m.time);
