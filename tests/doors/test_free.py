@@ -28,8 +28,28 @@ def test_a_model_is_found_described_and_simulated(free: Door) -> None:
     assert result.body["engine"]["name"] == "native"
 
 
-def test_the_example_that_describe_model_gives_runs_as_it_stands(free: Door) -> None:
-    described = free.call("describe_model", {"fmu_id": "msl:VanDerPol"}).body
+def test_a_model_of_arrays_is_found_described_and_simulated(free: Door) -> None:
+    found = free.call("list_library", {"query": "state space matrices"}).body
+    assert found["models"][0]["id"] == "msl:StateSpace@fmi3"
+    described = free.call("describe_model", {"fmu_id": "StateSpace"}).body
+    assert (described["id"], described["states"]) == ("msl:StateSpace@fmi3", 3)
+    values = {
+        "n": 1,
+        "A": [[-2]],
+        "B": [[1, 0, 0]],
+        "C": [[1], [0], [4]],
+        "x0": [3],
+        "u": [0, 0, 0],
+    }
+    asked = {"fmu_id": "msl:StateSpace", "stop_time": 1.0, "start_values": values}
+    result = free.call("simulate", {**asked, "kpis": ["y[3]_final"]})
+    assert not result.failed, result.body
+    assert math.isclose(result.body["kpis"]["y[3]_final"]["value"], 12 * math.exp(-2), rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["msl:VanDerPol", "msl:StateSpace"])
+def test_the_example_that_describe_model_gives_runs_as_it_stands(free: Door, model: str) -> None:
+    described = free.call("describe_model", {"fmu_id": model}).body
     assert not free.call("simulate", described["example_request"]).failed
 
 

@@ -164,3 +164,29 @@ def test_binaries_lie_where_importers_look(
     target: Target, fmi2: tuple[str, ...], fmi3: tuple[str, ...]
 ) -> None:
     assert (target.folders("2.0"), target.folders("3.0")) == (fmi2, fmi3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('versions = ["3.0"]', "", r"needs versions = \[\"3.0\"\]"),
+        ('dimensions = ["n", "m"]', 'dimensions = ["n", "A"]', "'B' may have 2 dimensions"),
+        ('dimensions = ["n", "m"]', 'dimensions = ["n", "m", "r"]', "'B' may have 2 dimensions"),
+        ("start = [1, 0, 0]", "start = [1, 0]", "'u' must have its shape"),
+        ("start = [1, 0, 0]", "start = 1", "'u' must have its shape"),
+        ("start = [1, 0, 0]", "start = [1, 0, inf]", "'u' must be finite"),
+        ("start = 3\nmax = 20", "start = 21\nmax = 20", "'m' needs a max, and a start value"),
+        ("start = 3\nmax = 20", "start = 3", "'m' needs a max, and a start value"),
+        ('causality = "structuralParameter"', 'causality = "parameter"', "'size' is the type"),
+        ('dimensions = ["r"]', 'dimensions = ["r"]\ntype = "integer"', "'y' is an array"),
+        ('dimensions = ["r"]', 'dimensions = ["r"]\nevent_indicator = true', "'y' is an array"),
+    ],
+)
+def test_a_card_with_wrong_arrays_is_refused(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    shutil.copytree(models_folder() / "StateSpace", tmp_path / "StateSpace")
+    shutil.copy(models_folder() / "units.toml", tmp_path)
+    edit(tmp_path / "StateSpace" / "model.toml", old, new)
+    with pytest.raises(CardError, match=f"model.toml: .*{problem}"):
+        read_models(tmp_path)
