@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from gateway_library.build import built_folder
-from gateway_library.catalogue import PREFIX, Catalogue
+from gateway_library.catalogue import Catalogue
 from gateway_library.examination import Examiner
 from gateway_library.exceptions import LibraryNotBuiltError
 from gateway_library.extraction import ExtractionCache
@@ -137,8 +137,8 @@ def catalogue(
     folder = Path(settings.library_path)
     if not folder.is_dir():
         raise SettingsError([f"LIBRARY_PATH: there is no folder {folder}"])
-    taken = frozenset(card.id.removeprefix(PREFIX) for card in built.cards)
-    return built.with_operators(operators_of(settings, (folder, cache), simulator, taken, builder))
+    places, taken = (folder, cache), built.own_names
+    return built.with_operators(operators_of(settings, places, simulator, taken, builder))
 
 
 def operators_of(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gateway_library.catalogue import PREFIX, Catalogue
+from gateway_library.catalogue import PREFIX
 from gateway_library.folder import look
 from gateway_library.operator_card import card_beside, card_places
 from gateway_library.operators import OperatorLibrary
@@ -71,7 +71,7 @@ def verified(settings: Settings, path: Path | None) -> list[Verdict]:
         if path is None:
             assert library.operators is not None
             return _verdicts(library.operators)
-        with _elsewhere(settings, path, simulator, _names(library)) as operators:
+        with _elsewhere(settings, path, simulator, library.own_names) as operators:
             return _verdicts(operators)
 
 
@@ -89,7 +89,7 @@ def add(settings: Settings, file: Path, card: Path | None, *, replace: bool) -> 
         others = {o.name for o in _offered(library.operators) if o.file != target.name}
         with (
             _gathered(file, card) as folder,
-            _elsewhere(settings, folder, simulator, _names(library) | others) as operators,
+            _elsewhere(settings, folder, simulator, library.own_names | others) as operators,
         ):
             verdicts = _verdicts(operators)
     if any(verdict.word == "FAIL" for verdict in verdicts):
@@ -132,12 +132,6 @@ def _gathered(file: Path, card: Path | None) -> Iterator[Path]:
         if card is not None:
             card_places(here)[0].symlink_to(card.resolve())
         yield Path(name)
-
-
-def _names(library: Catalogue) -> frozenset[str]:
-    """Those of the gateway's own models."""
-    offered = {o.name for o in library.operators.shelf.offered} if library.operators else set()
-    return frozenset(card.id.removeprefix(PREFIX) for card in library.cards) - offered
 
 
 def _offered(operators: OperatorLibrary | None) -> tuple[Offered, ...]:

@@ -116,6 +116,12 @@ class Catalogue:
         """All cards. The tuple is the same one until something changes."""
         return self._current().cards
 
+    @property
+    def own_names(self) -> frozenset[str]:
+        """What the gateway's own models are called: names that an operator's can't have."""
+        ids = (card.id.removeprefix(PREFIX) for card in self._built)
+        return frozenset(name for full in ids for name in (full, full.removesuffix(FMI3)))
+
     def resolve(self, model_id: str) -> Model:
         """The model, ready to run: `msl:Name`, `Name`, or the last part where it is unambiguous.
 

@@ -117,6 +117,10 @@ def test_a_model_that_is_fmi_3_only_has_its_last_part_too(
     assert longer.cards == cards
 
 
+def test_the_plain_name_of_a_model_is_its_own_where_it_is_fmi_3_only(catalogue: Catalogue) -> None:
+    assert {"StateSpace", "StateSpace@fmi3", "Dahlquist"} <= catalogue.own_names
+
+
 def test_loading_the_library_opens_no_fmu(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "library"
     folder.mkdir()
