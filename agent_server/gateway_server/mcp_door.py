@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from gateway_payments.proof import Proof
 from gateway_server.links import result_uri
+from gateway_server.mcp_results import tool_result
 from gateway_tools.context import Context
 from gateway_tools.errors import problem
 from gateway_tools.get_result import MEDIA_TYPES
@@ -105,8 +105,8 @@ def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.Cal
     try:
         answer = tool_named(name).call(context, arguments)
     except Exception as error:  # noqa: BLE001  every failure is told to the model
-        return _receipted(_told(problem(error).body, is_error=True), context.proof)
-    result = _told(answer.output.model_dump(mode="json"), is_error=False)
+        return _receipted(tool_result(problem(error).body, is_error=True), context.proof)
+    result = tool_result(answer.output.model_dump(mode="json"), is_error=False)
     if answer.file is not None:
         result.content.append(_block(answer.file))
     return _receipted(result, context.proof)
@@ -124,11 +124,6 @@ def _receipted(result: types.CallToolResult, proof: Proof | None) -> types.CallT
     if proof and proof.receipt:
         result.meta = {_RECEIPT: proof.receipt}
     return result
-
-
-def _told(body: dict[str, Any], *, is_error: bool) -> types.CallToolResult:
-    text = types.TextContent(text=json.dumps(body, separators=(",", ":"), ensure_ascii=False))
-    return types.CallToolResult(content=[text], structured_content=body, is_error=is_error)
 
 
 def _block(file: File) -> types.ContentBlock:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from gateway_server.bridge.failures import BridgeError
 from gateway_server.bridge.remote import Era, Remote, connected
 from gateway_server.bridge.transfers import Saving, held, save, upload
 from gateway_server.local_files import Folders
+from gateway_server.mcp_results import tool_result
 
 Request = ServerRequestContext[Any, Any]
 Handler = Callable[[Request, Any], Awaitable[Any]]
@@ -118,7 +118,7 @@ def bridge_server(remote: Remote, folders: Folders, number: str, era: Era | None
         try:
             return await _called(remote, folders, ctx, params)
         except BridgeError as error:
-            return _told(error.body, is_error=True)
+            return tool_result(error.body, is_error=True)
 
     server: Server[Any] = Server(
         "fmu-gateway",
@@ -165,7 +165,7 @@ async def _called(
     arguments = params.arguments or {}
     path = arguments.get("path")
     if params.name == "upload_fmu" and isinstance(path, str) and "content_base64" not in arguments:
-        return _told(await upload(remote, folders, path), is_error=False)
+        return tool_result(await upload(remote, folders, path), is_error=False)
     if params.name == "get_result" and arguments.get("save_to") is not None:
         return await _saved(remote, folders, ctx, params)
     return await _gone(remote, ctx, params)
@@ -189,7 +189,7 @@ async def _saved(
         if not isinstance(answer, types.CallToolResult) or answer.is_error:
             return answer
         saved = await save(remote, saving, place)
-    told = _told({**answer.structured_content, "saved": saved}, is_error=False)
+    told = tool_result({**answer.structured_content, "saved": saved}, is_error=False)
     pictures = [block for block in answer.content if isinstance(block, types.ImageContent)]
     return told.model_copy(update={"content": [*told.content, *pictures], "meta": answer.meta})
 
@@ -223,8 +223,3 @@ def _can_be_asked(ctx: Request) -> bool:
         and capabilities is not None
         and capabilities.elicitation is not None
     )
-
-
-def _told(body: Mapping[str, Any], *, is_error: bool) -> types.CallToolResult:
-    text = types.TextContent(text=json.dumps(body, separators=(",", ":"), ensure_ascii=False))
-    return types.CallToolResult(content=[text], structured_content=dict(body), is_error=is_error)
