@@ -203,20 +203,12 @@ def pay_by_wallet(
     reason where the payment was refused, and WalletMissingError without the x402 package.
     """
     body = {"quote_id": quote_id, "offer": "x402"}
+    asking = Call(method="POST", path="/pay", body=body, statuses=PAYMENT)
     try:
-        yield from session.ask(Call(method="POST", path="/pay", body=body, statuses=PAYMENT))
+        reply = yield from session.ask(asking)  # it is paid, on its way, or free
     except PaymentRequired as required:
         wanted = next(offer.data for offer in required.offers if offer.kind == "x402")
-    else:  # it is paid, or free
-        return (yield from pay(session, quote_id=quote_id))
-    paying = Call(
-        method="POST",
-        path="/pay",
-        body=body,
-        statuses=PAYMENT,
-        payment=signed(wanted or {}, wallet),
-    )
-    reply = yield from session.ask(paying)
+        reply = yield from session.ask(replace(asking, payment=signed(wanted or {}, wallet)))
     return (yield from _settled(session, quote_id, reply.read(PaymentStatus), wait_s))
 
 
