@@ -203,6 +203,7 @@ def _stripe_settings(settings: Settings, address: Address) -> StripeSettings:
         linked_url=f"{address.base_url}{LINKED_PATH}",
         meter_event_name=settings.stripe_meter_event_name,
         metered_price_id=settings.stripe_metered_price_id,
+        thin_secret=_shown(settings.stripe_thin_webhook_secret),
     )
 
 

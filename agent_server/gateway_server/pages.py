@@ -17,7 +17,7 @@ from gateway_server.headers import docs_policy
 from gateway_server.rest import Rest, answered, uploaded
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
-from gateway_storage.database import DatabaseUnavailableError
+from gateway_storage.database import DatabaseUnavailableError, RestartNeededError
 from gateway_tools import keys, upload_fmu
 from gateway_tools.context import Context, Gateway
 
@@ -39,9 +39,10 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
 
 def _health_routes(router: APIRouter, rest: Rest) -> None:
     @router.get("/health")
-    async def health() -> dict[str, Any]:
-        """Whether the process is alive, and what it runs models with."""
-        return health_of(rest.gateway)
+    async def health() -> Response:
+        """Whether the process is well, and what it runs models with; 503: restart it."""
+        told = health_of(rest.gateway)
+        return JSONResponse(told, status_code=200 if told["status"] == "ok" else 503)
 
     @router.get("/ready")
     async def ready() -> Response:
@@ -110,7 +111,7 @@ def _payment_routes(router: APIRouter, rest: Rest) -> None:
 def health_of(gateway: Gateway) -> dict[str, Any]:
     """What `GET /health` says."""
     return {
-        "status": "ok",
+        **_wellness(gateway),
         "version": gateway.version,
         "engines": list(available_engines()),
         "shortcomings": list(shortcomings()),
@@ -119,6 +120,15 @@ def health_of(gateway: Gateway) -> dict[str, Any]:
         "library_models": len(gateway.catalogue.cards),
         "time": datetime.now(UTC).isoformat(),
     }
+
+
+def _wellness(gateway: Gateway) -> dict[str, str]:
+    """Ill is only what a restart cures; that a database elsewhere is silent, `/ready` says."""
+    try:
+        gateway.database.require_writable()
+    except RestartNeededError as error:
+        return {"status": "restart_needed", "reason": str(error)}
+    return {"status": "ok"}
 
 
 def sandbox_of(gateway: Gateway) -> str:

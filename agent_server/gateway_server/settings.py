@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     stripe_enabled: bool = Field(default=False, description="Ask for money through Stripe")
     stripe_secret_key: Secret = None
     stripe_webhook_secret: Secret = None
+    stripe_thin_webhook_secret: Secret = Field(
+        default=None, description="Of the event destination with thin payloads: the meter's errors"
+    )
     stripe_api_base: Text = Field(default=None, description="Another address for Stripe's API")
     stripe_simulation_price_cents: int = Field(default=100, ge=1, description="Price of one run")
     stripe_simulation_currency: str = Field(default="usd", pattern=r"^[a-zA-Z]{3}$")

@@ -13,6 +13,7 @@ and if that one dies, another does once the lease is over.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +21,7 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, Connection, Index, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway_payments.identifiers import is_plausible
 from gateway_payments.insertion import insert_once
 from gateway_storage.base import Base
 
@@ -83,6 +85,12 @@ def due(db: Connection, kinds: tuple[str, ...], now: datetime, most: int) -> lis
     waiting = (OutboxRow.state == "waiting", OutboxRow.due_at <= now, OutboxRow.kind.in_(kinds))
     query = select(OutboxRow.id).where(*waiting).order_by(OutboxRow.due_at).limit(most)
     return list(db.execute(query).scalars())
+
+
+def known(db: Connection, letter_ids: Iterable[str]) -> set[str]:
+    """Which of these there are, in whatever state."""
+    query = select(OutboxRow.id).where(OutboxRow.id.in_(filter(is_plausible, letter_ids)))
+    return set(db.execute(query).scalars())
 
 
 def waiting_since(db: Connection) -> datetime | None:

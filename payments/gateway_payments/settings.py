@@ -29,6 +29,12 @@ class StripeSettings:
     meter_event_name: str = "fmu_gateway_runs"  # STRIPE_METER_EVENT_NAME
     linked_url: str | None = None  # where linking ends; None: success_url
     metered_price_id: str | None = None  # STRIPE_METERED_PRICE_ID: what linking subscribes to
+    thin_secret: str | None = field(default=None, repr=False)  # STRIPE_THIN_WEBHOOK_SECRET
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Those of the event destinations: Stripe gives each one its own."""
+        return (self.webhook_secret, *([self.thin_secret] if self.thin_secret else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,22 @@ from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
+from gateway_storage.log import LogLostError
 from gateway_storage.sqlite import SqliteFile
 
 _BUSY_TIMEOUT_S: Final = 30
+_LOG_LOST: Final = (
+    "The disk failed to keep what was written last, so nothing is written any more. See to the"
+    " disk, then restart the process: every write that was acknowledged is on the disk."
+)
 
 
 class DatabaseUnavailableError(Exception):
     """The database does not answer. Falling back to another one would split the ledger."""
+
+
+class RestartNeededError(DatabaseUnavailableError):
+    """The database answers, but this process may not write to it any more: see `LogLostError`."""
 
 
 class BrokenReferenceError(Exception):
@@ -100,12 +109,24 @@ class Database:
             yield connection
 
     def check(self) -> None:
-        """Raise DatabaseUnavailableError unless the database answers."""
+        """Raise DatabaseUnavailableError unless it can be read and written.
+
+        RestartNeededError, one of these, where this process can't do that any more.
+        """
+        self.require_writable()
         try:
             with self.read() as connection:
                 connection.exec_driver_sql("SELECT 1")
         except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
+
+    def require_writable(self) -> None:
+        """Raise RestartNeededError where this process may not write any more. Asks nobody."""
+        try:
+            if self._sqlite:
+                self._sqlite.require_kept()
+        except LogLostError as error:
+            raise RestartNeededError(_LOG_LOST) from error
 
     def close(self) -> None:
         """Give all connections back."""

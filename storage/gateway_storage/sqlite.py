@@ -30,9 +30,13 @@ class SqliteFile:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for the turn to write and have it. Raises TurnError, LogLostError."""
-        self._log.require_kept()
+        self.require_kept()
         with self._turn.taken(self._path):
             yield
+
+    def require_kept(self) -> None:
+        """Raise LogLostError where the log could not be made durable."""
+        self._log.require_kept()
 
     def sync(self) -> None:
         """Return when all that is committed by now is durable. Raises LogLostError."""

@@ -1,24 +1,3 @@
-from __future__ import annotations
+from payments.worlds import stripe, world
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from payments.world import World
-from stripe_standin.server import running
-from stripe_standin.sessions import Stripe
-
-
-@pytest.fixture
-def stripe() -> Iterator[Stripe]:
-    with running() as standin:
-        yield standin
-
-
-@pytest.fixture
-def world(tmp_path: Path, stripe: Stripe) -> Iterator[World]:
-    """Checkout and credits. Whatever a test does, the books must balance after it."""
-    world = World.at(tmp_path, stripe, "stripe_checkout", "credits")
-    yield world
-    assert world.audit() == []
-    world.database.close()
+__all__ = ["stripe", "world"]

@@ -264,3 +264,15 @@ def test_every_refusal_has_a_text_and_details_without_secrets(world: World) -> N
         world.admit(world.ada, token=token)
     assert token not in f"{refused.value} {refused.value.details}"
     assert replace(world.settings).secret.decode() not in str(refused.value)
+
+
+def test_what_was_quoted_runs_at_its_price_though_a_new_version_hashes_it_anew(
+    world: World,
+) -> None:
+    quoted = priced()
+    token = world.token(world.ada, quoted)
+    world.restart(price_minor=300)
+    rehashed = replace(quoted, request_sha256="e" * 64)
+    with pytest.raises(PaymentTooSmallError):
+        world.admit(world.ada, replace(rehashed, work_units=904), token=token)
+    assert world.admit(world.ada, rehashed, token=token)

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
-from payments.life import LifeOverSockets, live, quiet
+from payments.life.machine import LifeOverSockets, live, quiet
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ As a process:   PYTHONPATH=tests python -m stripe_standin --port 0
 
 API (form-encoded, `Authorization: Bearer sk_...`, with idempotency keys): /v1/checkout/sessions
 (create, list by customer, get, expire), /v1/payment_intents/{id}, /v1/refunds (create, list by
-payment intent), /v1/customers (create, get), /v1/billing/meter_events.
+payment intent), /v1/customers (create, get), /v1/billing/meter_events, /v2/core/events/{id}.
 
 Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
 
@@ -40,7 +40,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import stripe as sdk
-from stripe_standin import customers, refunds
+from stripe_standin import customers, meters, refunds
 from stripe_standin.sessions import SESSIONS, RefusedError, Stripe
 
 _SHOWN = (
@@ -122,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         stripe = self.server.stripe
-        is_api = self.path.startswith("/v1/")
+        is_api = self.path.startswith(("/v1/", "/v2/"))
         fault = stripe.faults.popleft() if is_api and stripe.faults else None
         try:
             if fault == "error":
@@ -192,7 +192,7 @@ def api(
         makers = {
             "/v1/refunds": refunds.refund,
             "/v1/customers": customers.create_customer,
-            "/v1/billing/meter_events": customers.count,
+            "/v1/billing/meter_events": meters.count,
         }
         if url.path not in makers:
             raise _unrecognized(target)
@@ -218,6 +218,8 @@ def _session(stripe: Stripe, method: str, rest: str, form: str, key: str | None)
 
 def _read(stripe: Stripe, target: str, params: dict[str, Any]) -> dict[str, Any]:
     match urlsplit(target).path.strip("/").split("/")[1:]:
+        case ["core", "events", event_id]:
+            return meters.get_event(stripe, event_id)
         case ["payment_intents", intent_id] if intent_id in stripe.intents:
             return stripe.intents[intent_id]
         case ["refunds"]:

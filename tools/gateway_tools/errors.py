@@ -443,7 +443,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "transfer_conflict", 409, "Use a new id for another transfer."
     ),
     payments.WebhookSignatureError: Failure(
-        "webhook_signature", 400, "Check STRIPE_WEBHOOK_SECRET and the machine's clock."
+        "webhook_signature",
+        400,
+        "Check STRIPE_WEBHOOK_SECRET, STRIPE_THIN_WEBHOOK_SECRET and the machine's clock.",
     ),
     payments.WebhookMalformedError: Failure(
         "webhook_malformed", 400, "Send Stripe's events as Stripe sends them."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from gateway_payments.service import Reconciled
+from gateway_payments.reconciling import Reconciled
 from gateway_runs import records
 from gateway_tools.context import Gateway
 

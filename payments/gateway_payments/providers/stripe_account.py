@@ -11,10 +11,13 @@ from gateway_payments.providers.stripe_events import (
     ChargeRefunded,
     Reversed,
     Session,
-    read_event,
+    event_of,
+    parsed,
 )
 from gateway_payments.providers.stripe_letters import StripeLetters
+from gateway_payments.providers.stripe_meter_errors import THIN, StripeMeterErrors
 from gateway_payments.providers.stripe_reversals import StripeReversals
+from gateway_payments.providers.stripe_signature import require_genuine
 from gateway_payments.settings import StripeSettings
 from gateway_storage.database import Database
 
@@ -30,6 +33,7 @@ class StripeAccount:
         self.checkout = StripeCheckout(database, api, token_ttl)
         self.customers = StripeCustomers(database, api, currency)
         self.letters = StripeLetters(database, api)
+        self._meter_errors = StripeMeterErrors(database, api)
         self._reversals = StripeReversals(database, api, self.checkout, token_ttl)
 
     def handle_webhook(self, body: bytes, signature: str, now: datetime) -> bool:
@@ -38,7 +42,11 @@ class StripeAccount:
         Raises WebhookSignatureError, WebhookMalformedError; WebhookTooEarlyError and
         StripeUnavailableError, after which it must come again.
         """
-        event = read_event(body, signature, self._settings.webhook_secret, now)
+        secret = require_genuine(body, signature, self._settings.webhook_secrets, now)
+        raw = parsed(body)
+        if isinstance(raw, dict) and raw.get("object") == THIN:
+            return self._meter_errors.heed(body, signature, secret, now)
+        event = event_of(raw)
         if event is None:
             return False
         news = event.news

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-
 from gateway_payments.providers.x402_chain import CANCELED, TRANSFER, USED
+from gateway_payments.recursion import recursion_limit_kept
+
+with recursion_limit_kept():
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
 
 NETWORK, CHAIN_ID = "eip155:84532", 84532
 ASSET, STRANGER = (f"0x{digit * 40}" for digit in "13")

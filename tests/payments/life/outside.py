@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import httpx
 import stripe as sdk
-from payments.token import Token
+from payments.life.token import Token
 from sqlalchemy import Connection
 from stripe_standin.server import api
 from stripe_standin.sessions import RefusedError, Stripe

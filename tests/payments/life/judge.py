@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from payments.token import TILL
+from payments.life.token import TILL
 from sqlalchemy import Row, text
 
 from gateway_payments.audit import audit
 from gateway_payments.reversals import CERTAIN
 
 if TYPE_CHECKING:
-    from payments.life import Life, Run
+    from payments.life.machine import Life
+    from payments.life.model import Run
 
 CENT = 10_000
 METERED_CENTS = 7
