@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,15 +110,10 @@ def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
-    from gateway_a2a.app import a2a_app  # noqa: PLC0415  see Later
+    from gateway_a2a.app import a2a_door  # noqa: PLC0415  see Later
 
-    app = a2a_app(
-        base_url,
-        gateway.version,
-        lambda state: Context(gateway, state["caller"], door),
-        takes_x402="x402" in gateway.payments.offers_enabled,
-    )
-    return Opened(app, nullcontext())
+    opened = a2a_door(gateway, base_url, lambda state: Context(gateway, state["caller"], door))
+    return Opened(opened.app, opened.running)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

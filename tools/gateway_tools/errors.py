@@ -276,6 +276,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.RunSettledError: Failure(
         "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
     ),
+    tools.TaskLostError: Failure(
+        "task_lost", 503, "Repeat the call, with reuse: true, which never pays twice for one run."
+    ),
     # results
     runs.UnknownResultError: Failure(
         "unknown_result", 404, "Use a result_id of this account; old results are deleted."
