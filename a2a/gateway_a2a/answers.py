@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ FILES: Final = {
 
 
 async def deliver(
-    updater: TaskUpdater, caller: Context, call: Call, answered: Answered, accepted: Set[str]
+    updater: TaskUpdater, caller: Context, call: Call, answered: Answered, accepted: frozenset[str]
 ) -> None:
     """The answer as data, then each file, then the end of the task with what was paid."""
     data = new_data_part(answered.output.model_dump(mode="json"), media_type=JSON)
@@ -59,7 +59,7 @@ async def tell(
     await updater.update_status(state, message=message)
 
 
-def _wanted(call: Call, answered: Answered, accepted: Set[str]) -> Iterator[dict[str, Any]]:
+def _wanted(call: Call, answered: Answered, accepted: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Calls of `get_result` for the files."""
     result_id = getattr(answered.output, "result_id", None)
     if call.skill in RUNNING and result_id is not None:

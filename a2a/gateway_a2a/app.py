@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from gateway_a2a import x402
 from gateway_a2a.activation import Activated
 from gateway_a2a.bodies import ReadableBodies
-from gateway_a2a.card import REST_PATH, RPC_PATH, agent_card
+from gateway_a2a.card import OLD_CARD_PATH, REST_PATH, RPC_PATH, agent_card
 from gateway_a2a.executor import Executor
 from gateway_a2a.following import Following
 from gateway_a2a.push import Notifier, screened
@@ -61,7 +61,9 @@ def a2a_door(
 ) -> A2ADoor:
     """Routes under /a2a and the card's well-known path; `base_url` without a slash at its end."""
     takes_x402 = "x402" in gateway.payments.offers_enabled
-    card = agent_card(base_url, gateway.version, [x402.extension()] if takes_x402 else [])
+    extensions = [x402.extension()] if takes_x402 else []
+    card = agent_card(base_url, gateway.version, extensions)
+    old = agent_card(base_url, gateway.version, extensions, protocols=("1.0", "0.3"))
     tasks = StoredTasks(gateway.database, gateway.clock)
     configs = PushConfigs(gateway.database, gateway.clock)
     push = Notifier(configs)

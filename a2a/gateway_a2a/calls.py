@@ -41,6 +41,13 @@ def call_of(message: Message, task: Task | None, *, paying: bool = False) -> Cal
     return _with_file(_continued(_so_far(task), given), message.parts)
 
 
+def drop_files(message: Message) -> None:
+    """Leave of each file what it was: a task that is kept and told again and again needs no more."""
+    for part in message.parts:
+        if part.WhichOneof("content") == "raw":
+            part.text = f"(a file of {len(part.raw)} bytes)"
+
+
 def _refuse(reason: str) -> NoReturn:
     """Say what to send in place of what came."""
     example: dict[str, object] = {"skill": "simulate", "arguments": TOOLS["simulate"].example}
@@ -78,7 +85,7 @@ def _refuse_others(names: Iterable[str]) -> None:
 
 
 def _so_far(task: Task | None) -> Call | None:
-    """The call that the task's messages have made until now; those that said nothing don't count."""
+    """The call that the task's messages have made until now; those that made none don't count."""
     call: Call | None = None
     for message in task.history if task else ():
         if message.role == Role.ROLE_USER:

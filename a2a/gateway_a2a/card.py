@@ -25,6 +25,8 @@ from gateway_tools.tool import Tool
 
 RPC_PATH: Final = "/a2a/"
 REST_PATH: Final = "/a2a/rest"
+OLD_CARD_PATH: Final = "/.well-known/agent.json"
+"""Of the card with the fields of protocol 0.3, which the schema of 1.0 doesn't allow."""
 _INPUT: Final = (JSON, "text/plain")
 _FMU: Final = ("application/octet-stream", "application/zip")
 _HOW: Final = """\
@@ -39,8 +41,16 @@ _EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
 """Where the description's example is not one that anybody can send."""
 
 
-def agent_card(base_url: str, version: str, extensions: Sequence[AgentExtension]) -> AgentCard:
-    """What another agent learns of this gateway before it calls; `base_url` without a slash."""
+def agent_card(
+    base_url: str,
+    version: str,
+    extensions: Sequence[AgentExtension],
+    protocols: Sequence[str] = ("1.0",),
+) -> AgentCard:
+    """What another agent learns of this gateway before it calls; `base_url` without a slash.
+
+    With protocol 0.3 among them, the SDK adds that version's fields to the card.
+    """
     return AgentCard(
         name="FMU Gateway",
         description=f"{INSTRUCTIONS}\n{_HOW}",
@@ -50,7 +60,7 @@ def agent_card(base_url: str, version: str, extensions: Sequence[AgentExtension]
             AgentInterface(
                 url=f"{base_url}{path}", protocol_binding=binding, protocol_version=protocol
             )
-            for protocol in ("1.0", "0.3")
+            for protocol in protocols
             for binding, path in (("JSONRPC", RPC_PATH), ("HTTP+JSON", REST_PATH))
         ],
         capabilities=AgentCapabilities(

@@ -10,11 +10,12 @@ from a2a.helpers import new_task_from_user_message
 from a2a.server.agent_execution import AgentExecutor, RequestContext
 from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
+from a2a.types.a2a_pb2 import Message
 from anyio import to_thread
 
 from gateway_a2a import progress, x402
 from gateway_a2a.answers import deliver, tell
-from gateway_a2a.calls import Call, call_of
+from gateway_a2a.calls import Call, call_of, drop_files
 from gateway_tools.context import Context
 from gateway_tools.registry import tool_named
 from gateway_tools.tool import Answered
@@ -28,10 +29,12 @@ class Executor(AgentExecutor):
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Do what the message asks for, and say how it went."""
-        message, task = context.message, context.current_task
-        assert message is not None
+        assert context.message is not None
+        message, task = Message(), context.current_task
+        message.CopyFrom(context.message)
+        drop_files(context.message)  # which the SDK keeps in the task's history
         if task is None:
-            task = new_task_from_user_message(message)
+            task = new_task_from_user_message(context.message)
             await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task.id, task.context_id)
         proof = x402.proof_in(message)

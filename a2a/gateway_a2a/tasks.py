@@ -63,7 +63,7 @@ def in_our_words(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
 
 
 class StoredTasks(VersionedTaskStore):
-    """Tasks of accounts, with bounds in bytes and number. Files sent are not kept."""
+    """Tasks of accounts, with bounds in bytes and number."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -79,7 +79,7 @@ class StoredTasks(VersionedTaskStore):
         prev_version: TaskVersion,
         context: ServerCallContext,
     ) -> TaskVersion:
-        """Keep the task without the files that came with its messages; forget the oldest."""
+        """Keep the task; forget the account's oldest where they are too many."""
         saved = self._saved(task, owner(context))
         return await to_thread.run_sync(self._write, saved, number(prev_version))
 
@@ -104,8 +104,7 @@ class StoredTasks(VersionedTaskStore):
             return task_rows.change(db, self._saved(task, account_id), was)
 
     def _saved(self, task: Task, account_id: str) -> Saved:
-        lean = _without_files(task)
-        body = lean.SerializeToString()
+        body = task.SerializeToString()
         return Saved(
             id=task.id,
             account_id=account_id,
@@ -208,13 +207,3 @@ def _place(token: str) -> tuple[int, str] | None:
 def _token(task: Task) -> str:
     nanoseconds = task.status.timestamp.ToMicroseconds() * 1000
     return encode_list_tasks_cursor(ListTasksCursor(nanoseconds, task.id))
-
-
-def _without_files(task: Task) -> Task:
-    lean = Task()
-    lean.CopyFrom(task)
-    for message in lean.history:
-        for part in message.parts:
-            if part.WhichOneof("content") == "raw":
-                part.text = f"(a file of {len(part.raw)} bytes)"
-    return lean

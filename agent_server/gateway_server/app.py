@@ -33,7 +33,7 @@ from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
-CARD_PATH: Final = "/.well-known/agent-card.json"
+CARD_PATHS: Final = ("/.well-known/agent-card.json", "/.well-known/agent.json")  # of A2A 1.0, 0.3
 THREADS: Final = MOST_WAITING + (os.cpu_count() or 1) + 36
 """Simulations run and wait in them too; some are left for what is quick."""
 
@@ -84,9 +84,9 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
-    guarded = Authenticated(a2a, gateway, public=frozenset({CARD_PATH}))
+    guarded = Authenticated(a2a, gateway, public=frozenset(CARD_PATHS))
     app.router.routes.extend(
-        Route(path, guarded) for path in (CARD_PATH, "/a2a", "/a2a/{rest:path}")
+        Route(path, guarded) for path in (*CARD_PATHS, "/a2a", "/a2a/{rest:path}")
     )
     for failure in FAILURES:
         app.add_exception_handler(failure, _problem)
