@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp
 
 from gateway_a2a import x402
+from gateway_a2a.logs import quieten
 from gateway_a2a.activation import Activated
 from gateway_a2a.bodies import ReadableBodies
 from gateway_a2a.card import OLD_CARD_PATH, REST_PATH, RPC_PATH, agent_card
@@ -60,6 +61,7 @@ def a2a_door(
     gateway: Gateway, base_url: str, context_for: Callable[[Mapping[str, Any]], Context]
 ) -> A2ADoor:
     """Routes under /a2a and the card's well-known path; `base_url` without a slash at its end."""
+    quieten()
     takes_x402 = "x402" in gateway.payments.offers_enabled
     extensions = [x402.extension()] if takes_x402 else []
     card = agent_card(base_url, gateway.version, extensions)

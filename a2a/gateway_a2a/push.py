@@ -100,11 +100,11 @@ class Notifier(PushNotificationSender):
 
     async def _deliver(self, address: tuple[str, str], body: bytes) -> None:
         """Try a few times, each time as the configuration then is; it may be gone."""
-        for pause_s in PAUSES_S:
+        for number, pause_s in enumerate(PAUSES_S):
             await asyncio.sleep(pause_s)
             try:
                 config = await self._config(address)
-                if config is None or await self._post(config, body):
+                if config is None or await self._post(config, body, number):
                     return
             except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, InternalError) as error:
                 _log.info("push_failed", task_id=address[0], error=type(error).__name__)
@@ -114,10 +114,10 @@ class Notifier(PushNotificationSender):
         configs = await self._configs.get_info_for_dispatch(address[0])
         return next((config for config in configs if config.id == address[1]), None)
 
-    async def _post(self, config: TaskPushNotificationConfig, body: bytes) -> bool:
+    async def _post(self, config: TaskPushNotificationConfig, body: bytes, number: int) -> bool:
         """Whether there is no more to be done: it arrived, or never will."""
         url = httpx.URL(config.url)
-        pinned = await _pinned(url)
+        pinned = await _pinned(url, number)
         if not await screened(str(pinned)):
             _log.warning("push_refused", task_id=config.task_id)
             return True
@@ -134,12 +134,15 @@ class Notifier(PushNotificationSender):
         return answer.status_code < 500 and answer.status_code not in _TRY_AGAIN  # noqa: PLR2004
 
 
-async def _pinned(url: httpx.URL) -> httpx.URL:
-    """The URL with the address that its name has now: what is checked is what is connected to."""
+async def _pinned(url: httpx.URL, number: int) -> httpx.URL:
+    """The URL with an address that its name has now, another one at each try.
+
+    What is checked is so what is connected to, whatever the name means a moment later.
+    """
     port = url.port or (443 if url.scheme == "https" else 80)
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    return url.copy_with(host=str(found[0][4][0]))
+    return url.copy_with(host=str(found[number % len(found)][4][0]))
 
 
 def _headers(config: TaskPushNotificationConfig, url: httpx.URL) -> dict[str, str]:

@@ -15,7 +15,7 @@ from anyio import to_thread
 from sqlalchemy import Connection, delete, func, insert, select
 
 from gateway_a2a.task_rows import PushConfigRow
-from gateway_a2a.tasks import in_our_words, owner
+from gateway_a2a.tasks import in_our_words, owner, storable
 from gateway_storage.database import Database
 
 MOST_CONFIGS: Final = 8
@@ -102,6 +102,7 @@ class PushConfigs(PushNotificationConfigStore):
 
 
 def _require_sendable(config: TaskPushNotificationConfig) -> None:
+    storable(config.id)
     if config.ByteSize() > MOST_BYTES:
         raise InvalidParamsError(message=f"a configuration takes at most {MOST_BYTES} bytes")
     headers = (config.token, config.authentication.scheme, config.authentication.credentials)

@@ -42,6 +42,7 @@ _PHASES: Final[dict[int, Phase]] = {
     TaskState.TASK_STATE_REJECTED: "ended",
 }
 _MOST_MICROSECONDS: Final = 2**63 - 1
+_LONGEST_ID: Final = 500
 
 _log = structlog.get_logger()
 
@@ -108,7 +109,7 @@ class StoredTasks(VersionedTaskStore):
         return Saved(
             id=task.id,
             account_id=account_id,
-            context_id=task.context_id,
+            context_id=storable(task.context_id),
             state=task.status.state,
             phase=_PHASES.get(task.status.state, "working"),
             status_us=task.status.timestamp.ToMicroseconds(),
@@ -136,6 +137,7 @@ class StoredTasks(VersionedTaskStore):
         return TaskVersion(version)
 
     def _find(self, account_id: str, task_id: str) -> StoredTask | None:
+        storable(task_id)
         with self._database.read() as db:
             row = task_rows.find(db, account_id, task_id)
         return None if row is None else StoredTask(parsed(row.body), TaskVersion(row.version))
@@ -144,7 +146,7 @@ class StoredTasks(VersionedTaskStore):
         size = params.page_size or DEFAULT_LIST_TASKS_PAGE_SIZE
         wanted = Wanted(
             account_id=account_id,
-            context_id=params.context_id or None,
+            context_id=storable(params.context_id) or None,
             state=params.status or None,
             since_us=_since(params),
             after=_place(params.page_token),
@@ -165,6 +167,18 @@ class StoredTasks(VersionedTaskStore):
         with self._database.write() as db:
             if task_rows.find(db, account_id, task_id) is not None:
                 task_rows.forget(db, [task_id])
+
+
+def storable(name: str) -> str:
+    """A caller's id, where every database can keep it.
+
+    Raises:
+        InvalidParamsError: it is too long, or holds a NUL, which Postgres has no text for.
+
+    """
+    if len(name) > _LONGEST_ID or "\0" in name:
+        raise InvalidParamsError(message=f"an id has at most {_LONGEST_ID} characters, and no NUL")
+    return name
 
 
 def owner(context: ServerCallContext) -> str:
@@ -201,7 +215,7 @@ def _place(token: str) -> tuple[int, str] | None:
     at = None if cursor is None else (cursor.timestamp_ns or 0) // 1000
     if cursor is None or at is None or abs(at) > _MOST_MICROSECONDS:
         raise InvalidParamsError(message="pageToken is not one that a list gave out")
-    return at, cursor.task_id
+    return at, storable(cursor.task_id)
 
 
 def _token(task: Task) -> str:

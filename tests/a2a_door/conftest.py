@@ -14,6 +14,7 @@ from conftest import Running
 
 from gateway_simulation.runner import Simulator
 
+
 @pytest.fixture(scope="session")
 def http(free_gateway: Running) -> Iterator[httpx.Client]:
     """A gateway where nothing costs anything."""

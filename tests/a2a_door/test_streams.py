@@ -19,7 +19,9 @@ ACCEPTED: Final = {"acceptedOutputModes": ["application/json", "text/csv"]}
 
 
 def stream(wire: Wire, call: dict[str, Any]) -> Any:  # noqa: ANN401
-    return wire.stream("SendStreamingMessage", {"message": message(call), "configuration": ACCEPTED})
+    return wire.stream(
+        "SendStreamingMessage", {"message": message(call), "configuration": ACCEPTED}
+    )
 
 
 def kinds(events: Iterator[dict[str, Any]]) -> list[str]:
