@@ -21,12 +21,12 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp
 
 from gateway_a2a import x402
-from gateway_a2a.logs import quieten
 from gateway_a2a.activation import Activated
 from gateway_a2a.bodies import ReadableBodies
 from gateway_a2a.card import OLD_CARD_PATH, REST_PATH, RPC_PATH, agent_card
 from gateway_a2a.executor import Executor
 from gateway_a2a.following import Following
+from gateway_a2a.logs import quieten
 from gateway_a2a.push import Notifier, screened
 from gateway_a2a.push_configs import PushConfigs
 from gateway_a2a.tasks import StoredTasks
@@ -80,10 +80,11 @@ def a2a_door(
         event_stream=Following(gateway.database),
         interrupted_task_timeout=INTERRUPTED_S,
     )
-    router = Router(
-        [*create_agent_card_routes(card, cache_control=_CARD_CACHED), *_routes(handler)]
-    )
-    app = ReadableBodies(router, frozenset(_RPC_PATHS))
+    cards = [
+        *create_agent_card_routes(card, cache_control=_CARD_CACHED),
+        *create_agent_card_routes(old, card_url=OLD_CARD_PATH, cache_control=_CARD_CACHED),
+    ]
+    app = ReadableBodies(Router([*cards, *_routes(handler)]), frozenset(_RPC_PATHS))
     upkeep = Upkeep(gateway.database, gateway.clock, tasks, push)
     return A2ADoor(Activated(app, x402.URI) if takes_x402 else app, _running(handler, push, upkeep))
 

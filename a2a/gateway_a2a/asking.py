@@ -34,7 +34,8 @@ def told_of(error: Exception, call: Call | None) -> Problem:
 def in_words(told: Problem) -> str:
     """One line for whoever reads texts only."""
     if told.failure.code == "payment_required":
-        return f"{told.message} {told.details.get('next_step', '')} {_HOW}"
+        paid = json.dumps({"quote_id": told.details["quote_id"]})
+        return f"{told.message}. {told.details['next_step']}. Once it is paid: {paid}. {_HOW}"
     missing = told.details.get("missing")
     lacks = f": {', '.join(missing)}" if missing else ""
     example = _example(told.details)

@@ -42,7 +42,7 @@ def call_of(message: Message, task: Task | None, *, paying: bool = False) -> Cal
 
 
 def drop_files(message: Message) -> None:
-    """Leave of each file what it was: a task that is kept and told again and again needs no more."""
+    """Leave of each file how large it was: a task is kept, and told again and again."""
     for part in message.parts:
         if part.WhichOneof("content") == "raw":
             part.text = f"(a file of {len(part.raw)} bytes)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from a2a.server.cluster.task_store import (
@@ -30,8 +30,7 @@ from gateway_a2a import task_rows
 from gateway_a2a.task_rows import Phase, Saved, Wanted
 from gateway_storage.database import Database
 
-P = ParamSpec("P")
-T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 _PHASES: Final[dict[int, Phase]] = {
     TaskState.TASK_STATE_INPUT_REQUIRED: "waiting",
@@ -47,11 +46,11 @@ _LONGEST_ID: Final = 500
 _log = structlog.get_logger()
 
 
-def in_our_words(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def in_our_words(call: F) -> F:
     """Let nothing through but what callers may read: the SDK tells them any exception's text."""
 
     @functools.wraps(call)
-    async def told(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def told(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as the call itself
         try:
             return await call(*args, **kwargs)
         except (A2AError, ConcurrentTaskModificationError):
@@ -60,7 +59,7 @@ def in_our_words(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
             _log.exception("a2a_store_failed")
             raise InternalError from error
 
-    return told
+    return cast("F", told)
 
 
 class StoredTasks(VersionedTaskStore):

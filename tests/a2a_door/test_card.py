@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from a2a.types.a2a_pb2 import AgentCard
 from a2a_door.conftest import new_account
 from a2a_door.requirements import holds
 from a2a_door.wire import BINDINGS, Wire, data_of, message, state_of
 from google.protobuf.json_format import ParseDict
 
-from a2a.types.a2a_pb2 import AgentCard
 from gateway_a2a.card import agent_card
 from gateway_tools.registry import TOOLS
 

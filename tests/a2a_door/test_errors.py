@@ -126,8 +126,9 @@ ODD: Final[dict[str, str]] = {
     "lone surrogate": '{"message": {"messageId": "\\ud800", "role": "ROLE_USER", "parts": []}}',
     "infinite data": '{"message": {"messageId": "m", "parts": [{"data": {"a": Infinity}}]}}',
     "huge number": '{"message": {"messageId": "m", "parts": [{"data": {"a": 1e400}}]}}',
-    "huge integer": '{"message": {"messageId": "m", "parts": [{"data": {"a": 1%s}}]}}'
-    % ("0" * 400),
+    "huge integer": '{"message": {"messageId": "m", "parts": [{"data": {"a": 1'
+    + "0" * 400
+    + "}}]}}",
     "no base64": '{"message": {"messageId": "m", "role": 1, "parts": [{"raw": "\u00fc\u00fc"}]}}',
     "two contents": '{"message": {"messageId": "m", "parts": [{"text": "a", "url": "b"}]}}',
     "part of nothing": '{"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{}]}}',
@@ -135,8 +136,11 @@ ODD: Final[dict[str, str]] = {
     "unknown role": '{"message": {"messageId": "m", "role": "ROLE_KING", "parts": [{"text": ""}]}}',
     "message as list": '{"message": []}',
     "params as text": '"x"',
-    "deep data": '{"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"data": %s1%s}]}}'
-    % ("[" * 150, "]" * 150),
+    "deep data": '{"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"data": '
+    + "[" * 150
+    + "1"
+    + "]" * 150
+    + "}]}}",
 }
 
 

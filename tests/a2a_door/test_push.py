@@ -50,7 +50,7 @@ def create(wire: Wire, task: dict[str, Any], **fields: Any) -> dict[str, Any]:  
 def test_configurations_are_made_read_listed_and_deleted(wire: Wire) -> None:
     task = wire.run("account", {})
     authentication = {"scheme": "Bearer", "credentials": "secret"}
-    made = create(wire, task, id="one", url=HOOK, token="t", authentication=authentication)
+    made = create(wire, task, id="one", url=HOOK, token="t", authentication=authentication)  # noqa: S106
     other = create(wire, task, url=f"{HOOK}/2")
     asked = {"taskId": task["id"], "id": "one"}
     assert made == wire.call("GetTaskPushNotificationConfig", asked)

@@ -88,7 +88,7 @@ def test_all_who_listen_hear_the_same_and_who_leaves_disturbs_nobody(
             leaving.close()  # type: ignore[attr-defined]
             held.go.set()
             with ThreadPoolExecutor(3) as at_once:
-                heard = list(at_once.map(list, (events, first, second)))
+                heard: list[list[dict[str, Any]]] = list(at_once.map(list, (events, first, second)))
     after = [[e for e in told if "progress" not in str(e)] for told in heard]
     assert after[0][-3:] == after[1][-3:] == after[2][-3:]
     assert kinds(iter(after[1][-3:])) == ["simulate", "a file", "COMPLETED"]

@@ -79,7 +79,8 @@ class Wire:
             if f"{{{name}}}" in path:
                 path = path.replace(f"{{{name}}}", left.pop(name))
         given = {"json" if method == "POST" else "params": left}
-        return self.http.build_request(method, f"/a2a/rest{path}", headers=headers, **given)  # type: ignore[arg-type]
+        address = f"/a2a/rest{path}"
+        return self.http.build_request(method, address, headers=headers, **given)  # type: ignore[arg-type]
 
     def opened(self, response: httpx.Response) -> dict[str, Any]:
         """What is in the binding's envelope."""
@@ -122,7 +123,7 @@ class Wire:
         """The task as it is now."""
         return self.call("GetTask", {"id": task["id"]})
 
-    def when(self, task: dict[str, Any], state: str) -> dict[str, Any]:
+    def when(self, task: dict[str, Any], state: str) -> Any:  # noqa: ANN401
         """The task once it is in that state."""
         return until(lambda: self.get(task), lambda now: state_of(now) == state)
 
