@@ -118,10 +118,8 @@ class StoredTasks(VersionedTaskStore):
         )
 
     def _write(self, task: Saved, was: int) -> TaskVersion:
-        """What an account can wait for or come back to is on the disk before it is told."""
-        at_work = task.phase == "working"
-        written = self._database.write_unsynced if at_work else self._database.write
-        with written() as db:
+        """Not synced by itself: what a call costs and yields is on the disk before its task."""
+        with self._database.write_unsynced() as db:
             version: int | None
             if task.state == TaskState.TASK_STATE_CANCELED:
                 version = task_rows.cancel(db, task)
@@ -131,7 +129,7 @@ class StoredTasks(VersionedTaskStore):
                 version = 1 if task_rows.add(db, task) else None
             if version is None:
                 raise ConcurrentTaskModificationError(task.id)
-            if version == 1 or not at_work:
+            if version == 1 or task.phase != "working":
                 task_rows.make_room(db, task.account_id, keep=task.id)
         return TaskVersion(version)
 

@@ -25,7 +25,10 @@ def test_the_commands_find_call_and_list(filled: str) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", filled, re.DOTALL)
     said = [_run(command) for block in blocks for command in re.split(r"\n(?=curl)", block)]
     card, called, listed = (json.loads(text) for text in said)
-    assert [one["protocolBinding"] for one in card["supportedInterfaces"]] == ["JSONRPC", "HTTP+JSON"]
+    assert [one["protocolBinding"] for one in card["supportedInterfaces"]] == [
+        "JSONRPC",
+        "HTTP+JSON",
+    ]
     data = called["task"]["artifacts"][0]["parts"][0]["data"]
     assert data["kpis"]["h_max"]["value"] == 1.0
     assert [task["id"] for task in listed["result"]["tasks"]] == [called["task"]["id"]]
