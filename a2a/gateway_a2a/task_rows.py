@@ -112,9 +112,13 @@ _CHANGED: Final[dict[str, Any]] = {
     name: bindparam(name) for name in ("state", "phase", "status_us", "size", "saved_at", "body")
 }
 _MINE: Final = (TaskRow.id == bindparam("task_id"), TaskRow.account_id == bindparam("whose"))
-_WRITE: Final = update(TaskRow).where(*_MINE).values(**_CHANGED, version=TaskRow.version + 1)
+_WRITE: Final = (
+    update(TaskRow)
+    .where(*_MINE, TaskRow.phase != "ended")
+    .values(**_CHANGED, version=TaskRow.version + 1)
+)
 _CHANGE: Final = Statement(_WRITE.where(TaskRow.version == bindparam("was")))
-_CANCEL: Final = Statement(_WRITE.where(TaskRow.phase != "ended").returning(TaskRow.version))
+_CANCEL: Final = Statement(_WRITE.returning(TaskRow.version))
 _FIND: Final = Statement(select(TaskRow.version, TaskRow.body).where(*_MINE))
 _ANY: Final = Statement(
     select(TaskRow.version, TaskRow.body).where(TaskRow.id == bindparam("task_id"))
@@ -127,7 +131,7 @@ def add(db: Connection, task: Saved) -> bool:
 
 
 def change(db: Connection, task: Saved, was: int) -> bool:
-    """Write the version after `was`. False: that isn't the task's version, or it isn't there."""
+    """Write the version after `was`. False: the task has ended, isn't at that version, or there."""
     return _CHANGE.count(db, {**_values(task), "was": was}) == 1
 
 

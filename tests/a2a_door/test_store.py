@@ -152,6 +152,19 @@ def test_cancelling_needs_no_version_but_a_task_that_has_not_ended(kept: Kept) -
     anyio.run(use)
 
 
+@holds("shared", "send-terminal")
+@pytest.mark.parametrize("end", [COMPLETED, CANCELED])
+def test_a_task_that_has_ended_stays_as_it_is(kept: Kept, end: Any) -> None:  # noqa: ANN401
+    async def use() -> None:
+        first = await kept.save(task(1, WORKING))
+        last = await kept.save(task(1, end), was=first)
+        with pytest.raises(ConcurrentTaskModificationError):
+            await kept.save(task(1, WORKING), was=last)
+        assert stored(await kept.tasks.get("task1", ADA)).status.state == end
+
+    anyio.run(use)
+
+
 @holds("bounded")
 def test_the_oldest_tasks_go_when_an_account_has_too_many(
     kept: Kept, monkeypatch: pytest.MonkeyPatch

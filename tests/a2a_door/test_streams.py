@@ -84,7 +84,8 @@ def test_all_who_listen_hear_the_same_and_who_leaves_disturbs_nobody(
             wire.stream("SubscribeToTask", asked) as second,
             wire.stream("SubscribeToTask", asked) as leaving,
         ):
-            assert {state_of(next(who)["task"]) for who in (first, second, leaving)} == {"WORKING"}
+            found = {state_of(next(who)["task"]) for who in (first, second, leaving)}
+            assert found <= {"SUBMITTED", "WORKING"}
             leaving.close()  # type: ignore[attr-defined]
             held.go.set()
             with ThreadPoolExecutor(3) as at_once:
