@@ -21,6 +21,7 @@ from anyio import to_thread
 from gateway_a2a import x402
 from gateway_a2a.calls import Call, call_of
 from gateway_payments.proof import Proof
+from gateway_simulation.watch import Watch
 from gateway_tools.context import Context
 from gateway_tools.errors import Problem, problem
 from gateway_tools.registry import tool_named
@@ -35,6 +36,7 @@ class Executor(AgentExecutor):
 
     def __init__(self, context_for: Callable[[Mapping[str, Any]], Context]) -> None:
         self._context_for = context_for
+        self._watches: dict[str, Watch] = {}  # of tasks whose tool works
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Do what the message asks for, and say how it went."""
@@ -49,17 +51,27 @@ class Executor(AgentExecutor):
             call = call_of(message, context.current_task, paying=proof is not None)
             await updater.start_work()
             caller = replace(self._context_for(context.call_context.state), proof=proof)
-            answer = await to_thread.run_sync(_called, caller, call)
+            answer = await self._work(task.id, caller, call)
         except Exception as error:  # noqa: BLE001  every failure is told in the task
             await _tell(updater, problem(error), proof)
             return
         await _deliver(updater, call, answer, proof)
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Mark as cancelled. A simulation that has begun runs to its end and is charged."""
+        """End what runs for the task, which is then cancelled and not charged."""
         assert context.task_id is not None
         assert context.context_id is not None
+        watch = self._watches.get(context.task_id)
+        if watch is not None:
+            watch.cancel()
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
+
+    async def _work(self, task_id: str, caller: Context, call: Call) -> Answered:
+        self._watches[task_id] = caller.watch
+        try:
+            return await to_thread.run_sync(_called, caller, call)
+        finally:
+            del self._watches[task_id]
 
 
 def _called(context: Context, call: Call) -> Answered:

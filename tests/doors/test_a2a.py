@@ -11,10 +11,11 @@ import httpx
 import pytest
 from a2a.helpers import new_message, new_raw_part, new_text_message, new_text_part
 from a2a.server.context import ServerCallContext
-from a2a.types.a2a_pb2 import ListTasksRequest, Role, Task
+from a2a.types.a2a_pb2 import CancelTaskRequest, ListTasksRequest, Role, Task
 from a2a.utils.errors import TaskNotFoundError
 from conftest import Running
 from doors.clients import A2A, open_door
+from fmus import compiled
 
 from gateway_a2a import client as a2a
 from gateway_a2a.tasks import BoundedTasks
@@ -143,3 +144,37 @@ def test_anothers_task_does_not_exist(free_gateway: Running, door: A2A) -> None:
         assert isinstance(stranger, A2A)
         with pytest.raises(TaskNotFoundError):
             stranger.portal.call(stranger.agent.answer, task, {"payment_token": "x"})
+
+
+def test_a_cancelled_task_ends_its_run_and_nothing_is_charged(paid_gateway: Running) -> None:
+    where = paid_gateway.account()
+    credit(paid_gateway.embedded.gateway, where, 1_000_000)
+    with open_door("a2a_jsonrpc", where) as door:
+        assert isinstance(door, A2A)
+
+        async def cancel() -> Task:
+            agent = door.agent
+            added = await agent.call("upload_fmu", {}, file=compiled.fmu("spins"))
+            quoted = a2a.data(await agent.call("quote", {"fmu_id": a2a.data(added)["id"]}))
+            paid = {"quote_id": quoted["quote_id"], "offer": "credits"}
+            token = a2a.data(await agent.call("pay", paid))["payment_token"]
+            async with anyio.create_task_group() as calls:
+                calls.start_soon(agent.call, "simulate", {"payment_token": token})
+                task_id = await _working(agent)
+                return await agent._client.cancel_task(CancelTaskRequest(id=task_id))  # noqa: SLF001
+            raise AssertionError
+
+        task = door.portal.call(cancel)
+        assert a2a.state(task) == "canceled"
+        assert door.call("account", {}).body["balance"] is not None
+
+
+async def _working(agent: a2a.A2AAgent) -> str:
+    """The task that runs something, as soon as there is one."""
+    with anyio.fail_after(10):
+        while True:
+            listed = await agent._client.list_tasks(ListTasksRequest())  # noqa: SLF001
+            for task in listed.tasks:
+                if a2a.state(task) == "working":
+                    return str(task.id)
+            await anyio.sleep(0.01)

@@ -60,6 +60,7 @@ class Block:
     def keep_row(self) -> None:
         """The row is complete."""
         self.rows += 1
+        self._head(bytes(8))
 
     def add_event(self, time: float) -> None:
         """An event at `time`; beyond a bound they are only counted.
@@ -103,5 +104,6 @@ class Block:
         self._head(MAGIC)
 
     def _head(self, magic: bytes) -> None:
-        head = layout.RESULT.pack(magic=magic, runs=self._runs, messages=self._messages)
+        rows = self._rows_used + self.rows
+        head = layout.RESULT.pack(magic=magic, runs=self._runs, messages=self._messages, rows=rows)
         self._block[: len(head)] = head
