@@ -44,12 +44,14 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
+    `mcp_sessions`: kept for MCP's clients of old revisions.
     """
 
     base_url: str
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     upload_bytes: int
+    mcp_sessions: bool
 
 
 def create_app(gateway: Gateway, web: Web) -> ASGIApp:
@@ -98,7 +100,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=["Retry-After", "Mcp-Session-Id", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
     return Guarded(LimitedBodies(app, web.upload_bytes))
 
@@ -106,7 +108,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, web.hosts, web.origins)
+    return mcp_over_http(gateway, door, web.hosts, web.origins, keeps_sessions=web.mcp_sessions)
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:

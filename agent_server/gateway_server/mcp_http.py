@@ -9,33 +9,35 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_payments.accounts import Caller
-from gateway_server.bodies import BODY_LIMIT
 from gateway_server.later import Opened
 from gateway_server.mcp_door import mcp_server
+from gateway_server.mcp_sessions import Sessions
 from gateway_tools.context import Context, Door, Gateway
 
 
 def mcp_over_http(
-    gateway: Gateway, door: Door, hosts: tuple[str, ...], origins: tuple[str, ...]
+    gateway: Gateway,
+    door: Door,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+    *,
+    keeps_sessions: bool,
 ) -> Opened:
     """The MCP application at /mcp.
 
     `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
-    its own.
+    its own. `keeps_sessions`: for clients of old revisions, in this process.
     """
-    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
-    app = server.streamable_http_app(
-        stateless_http=True,
-        max_request_body_size=BODY_LIMIT,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=list(hosts),
-            allowed_origins=[
-                *origins,
-                *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
-            ],
-        ),
+    security = TransportSecuritySettings(
+        allowed_hosts=list(hosts),
+        allowed_origins=[
+            *origins,
+            *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
+        ],
     )
-    return Opened(_Principal(app), server.session_manager.run())
+    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
+    sessions = Sessions(server, security, keeps=keeps_sessions)
+    return Opened(_Principal(sessions), sessions.run())
 
 
 def _caller(request: Request | None) -> Caller:

@@ -22,7 +22,11 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
     """The system and the application around it."""
     gateway = compose(settings, address)
     web = Web(
-        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * MEGABYTE
+        base_url=address.base_url,
+        hosts=address.hosts,
+        origins=settings.cors_origins,
+        upload_bytes=settings.max_upload_mb * MEGABYTE,
+        mcp_sessions=settings.mcp_sessions,
     )
     return gateway, create_app(gateway, web)
 

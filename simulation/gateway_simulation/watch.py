@@ -13,7 +13,7 @@ End = Callable[[], object]
 
 
 class Watch:
-    """Whoever calls keeps it; many threads may use it at once. Runs that nobody watches have one too.
+    """Whoever calls keeps it; many threads may use it at once. Every call's runs have one.
 
     `share` is how much of the call's runs is done, from 0 to 1; it never falls.
     """

@@ -1,4 +1,4 @@
-"""A caller who holds a run's watch sees how far it is and can end it, in the queue and in its jail."""
+"""Whoever holds a run's watch sees how far it is and can end it, in the queue and in its jail."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ It prepares the jail of its children and lets one attack itself: it serves only 
 holds. Its first message is the tier's number, or "!" and why it gave up.
 
 An order arrives as one `layout.ASSIGNMENT` with four descriptors: the order, the result block, a
-block for output, and a socket on which the `layout.ENDING` is told once. A server that sends no more
-on that socket doesn't want the run any more: its child is killed.
+block for output, and a socket on which the `layout.ENDING` is told once. A server that sends no
+more on that socket doesn't want the run any more: its child is killed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class _Event(IntEnum):
-    """In the order in which they are met: numbers of descriptors are freed before they are taken."""
+    """In the order in which they are met: descriptors' numbers are freed before they are taken."""
 
     UNWANTED = 0
     ENDED = 1
