@@ -21,8 +21,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway_server.bodies import BODY_LIMIT
 
-MOST: Final = 1000
-MOST_EACH: Final = 16
+MOST: Final = 1024
+MOST_EACH: Final = 64
 IDLE_S: Final = 600.0
 _SESSION: Final = "mcp-session-id"
 _OPENING: Final = b'"initialize"'

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +33,16 @@ class Talk:
     mode: str
     logs: Logs = field(default_factory=list)
 
-    def do(self, work: Callable[[], Awaitable[T]]) -> T:
-        return self.portal.call(work)
+    def do(self, work: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:  # noqa: ANN401
+        """What the client answers to `work` with these arguments."""
+        return self.portal.call(partial(work, *given, **named))
+
+    def read(self, uri: str) -> str:
+        """The text of a resource."""
+        (content,) = self.do(self.client.read_resource, uri).contents
+        assert isinstance(content, types.TextResourceContents)
+        assert content.uri == uri
+        return content.text
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """What a call that succeeds answers."""
@@ -50,13 +59,15 @@ class Talk:
     ) -> list[str]:
         ((name, value),) = argument.items()
         asked = {"name": name, "value": value}
-        found = self.do(lambda: self.client.complete(reference, asked, context_arguments=beside))
+        found = self.do(self.client.complete, reference, asked, context_arguments=beside)
         return list(found.completion.values)
 
-    async def simulate_with_log_level(self, level: str, arguments: dict[str, Any]) -> None:
+    async def simulate_with_log_level(
+        self, level: types.LoggingLevel, arguments: dict[str, Any]
+    ) -> None:
         """As the era says how."""
         if self.mode == "legacy":
-            request = types.SetLevelRequest(params=types.SetLevelRequestParams(level=level))  # type: ignore[arg-type]
+            request = types.SetLevelRequest(params=types.SetLevelRequestParams(level=level))
             await self.client.session.send_request(request, types.EmptyResult)
             await self.client.call_tool("simulate", arguments)
         else:

@@ -55,7 +55,7 @@ def all_resources(talk: Talk) -> list[types.Resource]:
     found: list[types.Resource] = []
     cursor: str | None = None
     for _ in range(100):
-        page = talk.do(lambda at=cursor: talk.client.list_resources(cursor=at))
+        page = talk.do(talk.client.list_resources, cursor=cursor)
         assert len(page.resources) <= 50
         found += page.resources
         cursor = page.next_cursor
@@ -67,18 +67,16 @@ def all_resources(talk: Talk) -> list[types.Resource]:
 @pytest.mark.parametrize("cursor", ["", "results", "results:-1", "results:200", "x:0", "models:²"])
 def test_a_cursor_of_no_list_is_refused(talk: Talk, cursor: str) -> None:
     if not cursor:
-        assert talk.do(lambda: talk.client.list_resources(cursor=cursor)).resources
+        assert talk.do(talk.client.list_resources, cursor=cursor).resources
         return
     with pytest.raises(MCPError):
-        talk.do(lambda: talk.client.list_resources(cursor=cursor))
+        talk.do(talk.client.list_resources, cursor=cursor)
 
 
 def test_a_model_is_read_as_it_is_described(talk: Talk) -> None:
     described = talk.call("describe_model", {"fmu_id": "msl:BouncingBall"})
     for uri in ("fmu://msl:BouncingBall", "fmu://msl%3ABouncingBall", "fmu://BouncingBall"):
-        (content,) = talk.do(lambda at=uri: talk.client.read_resource(at)).contents
-        assert json.loads(content.text) == described
-        assert content.uri == uri
+        assert json.loads(talk.read(uri)) == described
 
 
 def test_templates_are_completed(talk: Talk) -> None:
@@ -89,9 +87,10 @@ def test_templates_are_completed(talk: Talk) -> None:
     assert "msl:BouncingBall" in talk.complete(model, fmu_id="a ball that jumps")
     assert talk.complete(result, result_id=result_id[:20]) == [result_id]
     assert talk.complete(result, format="p") == ["parquet", "png", "py"]
-    for wrong in ({"nothing": "x"}, {"fmu_id": "x"}):
-        with pytest.raises(MCPError):
-            talk.complete(result, **wrong)
+    with pytest.raises(MCPError):
+        talk.complete(result, nothing="x")
+    with pytest.raises(MCPError):
+        talk.complete(result, fmu_id="x")
 
 
 def test_each_prompt_is_told_with_its_arguments_and_completes_them(talk: Talk) -> None:
@@ -99,13 +98,13 @@ def test_each_prompt_is_told_with_its_arguments_and_completes_them(talk: Talk) -
     assert [one.name for one in listed] == [question.name for question in QUESTIONS]
     for prompt in listed:
         given = {a.name: f"my {a.name} {{}}" for a in prompt.arguments or () if a.required}
-        told = talk.do(lambda p=prompt, g=given: talk.client.get_prompt(p.name, g))
-        (message,) = told.messages
+        (message,) = talk.do(talk.client.get_prompt, prompt.name, given).messages
+        assert isinstance(message.content, types.TextContent)
         assert all(value in message.content.text for value in given.values())
         for name in given:
             rest = {key: value for key, value in given.items() if key != name}
             with pytest.raises(MCPError, match=name):
-                talk.do(lambda p=prompt, r=rest: talk.client.get_prompt(p.name, r))
+                talk.do(talk.client.get_prompt, prompt.name, rest)
         reference = types.PromptReference(name=prompt.name)
         assert talk.complete(reference, fmu_id="VanDer")[0] == "msl:VanDerPol"
     study = types.PromptReference(name="parameter_study")
@@ -114,7 +113,7 @@ def test_each_prompt_is_told_with_its_arguments_and_completes_them(talk: Talk) -
     assert talk.complete(study, about, output="h") == ["h"]
     assert talk.complete(study, {"fmu_id": "msl:No"}, output="h") == []
     with pytest.raises(MCPError, match="there are"):
-        talk.do(lambda: talk.client.get_prompt("pay_everything", {}))
+        talk.do(talk.client.get_prompt, "pay_everything", {})
 
 
 def test_a_run_tells_its_progress_where_it_is_asked_to(talk: Talk) -> None:
@@ -125,13 +124,8 @@ def test_a_run_tells_its_progress_where_it_is_asked_to(talk: Talk) -> None:
         assert message
         seen.append(progress)
 
-    async def run() -> None:
-        await talk.client.call_tool("simulate", RUN, progress_callback=heard)
-        with anyio.fail_after(DEADLINE_S):
-            while not seen:
-                await anyio.sleep(0.01)
-
-    talk.do(run)
+    talk.do(talk.client.call_tool, "simulate", RUN, progress_callback=heard)
+    until(lambda: bool(seen))
     assert seen[-1] == 1
     assert seen == sorted(set(seen))
 
@@ -166,12 +160,12 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_log_messages_come_at_the_level_asked_for(talk: Talk) -> None:
     talk.logs.clear()
-    talk.do(lambda: talk.simulate_with_log_level("info", RUN))
+    talk.do(talk.simulate_with_log_level, "info", RUN)
     until(lambda: any(one.level == "info" for one in talk.logs))
     assert talk.logs[-1].data["event"] == "run_finished"
     talk.logs.clear()
-    talk.do(lambda: talk.simulate_with_log_level("error", RUN))
-    talk.do(lambda: talk.simulate_with_log_level("error", {"fmu_id": "msl:No"}))
+    talk.do(talk.simulate_with_log_level, "error", RUN)
+    talk.do(talk.simulate_with_log_level, "error", {"fmu_id": "msl:No"})
     until(lambda: bool(talk.logs))
     assert [one.data["code"] for one in talk.logs] == ["unknown_model"]
 
@@ -180,7 +174,7 @@ def test_nothing_of_another_account_appears(talk: Talk, free_gateway: Running) -
     result_id, fmu_id = others(free_gateway)
     for uri in (f"result://{result_id}/csv", f"fmu://{fmu_id}"):
         with pytest.raises(MCPError) as refused:
-            talk.do(lambda at=uri: talk.client.read_resource(at))
+            talk.do(talk.client.read_resource, uri)
         assert refused.value.code == (-32602 if talk.mode == "2026-07-28" else -32002)
         assert "BouncingBall" not in refused.value.message
     assert all(result_id not in r.uri and fmu_id not in r.uri for r in all_resources(talk))
