@@ -30,6 +30,7 @@ class Talk:
     portal: BlockingPortal
     client: Client
     where: Where
+    way: str
     mode: str
     logs: Logs = field(default_factory=list)
 
@@ -108,7 +109,7 @@ def talking(way: str, mode: str, where: Where, **options: Any) -> Iterator[Talk]
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(connecting) as client,
     ):
-        yield Talk(portal, client, where, mode, logs)
+        yield Talk(portal, client, where, way, mode, logs)
 
 
 @asynccontextmanager
