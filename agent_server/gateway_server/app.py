@@ -108,7 +108,14 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, web.hosts, web.origins, keeps_sessions=web.mcp_sessions)
+    return mcp_over_http(
+        gateway,
+        door,
+        web.base_url,
+        web.hosts,
+        web.origins,
+        keeps_sessions=web.mcp_sessions,
+    )
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:

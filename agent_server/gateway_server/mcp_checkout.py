@@ -31,12 +31,13 @@ _INTERVAL_S: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A Checkout page that waits for its payer."""
+    """A Checkout page that waits for its payer; or the same request is paid already."""
 
     quote_id: str
     session_id: str
     url: str
     price: str
+    paid_quote_id: str | None
 
 
 async def paid_by_person(
@@ -46,6 +47,11 @@ async def paid_by_person(
     page = _page(params.name, answer)
     if page is None or not _can_ask(ctx):
         return answer
+    arguments = dict(params.arguments or {})
+    if page.paid_quote_id is not None:  # by the page of the round before
+        accepted = _said(params) == "accept"
+        paid = {**arguments, "quote_id": page.paid_quote_id}
+        return await call(params.name, paid) if accepted else answer
     action = await _action(ctx, params, page)
     if action is None:
         question = types.ElicitRequest(
@@ -54,8 +60,9 @@ async def paid_by_person(
         return types.InputRequiredResult(input_requests={_KEY: question})
     if action != "accept" or not await _is_paid(call, page):
         return answer
-    arguments = dict(params.arguments or {})
-    return await call(params.name, arguments if params.name == "pay" else _with(arguments, page))
+    if params.name != "pay":
+        arguments["quote_id"] = page.quote_id
+    return await call(params.name, arguments)
 
 
 def _page(tool: str, answer: types.CallToolResult) -> Page | None:
@@ -66,7 +73,8 @@ def _page(tool: str, answer: types.CallToolResult) -> Page | None:
     if not (chosen or only) or not body.get("checkout_url") or not body.get("quote_id"):
         return None
     price = f"{body['amount']:.2f} {str(body['currency']).upper()}"
-    return Page(body["quote_id"], body["session_id"], body["checkout_url"], price)
+    paid = body.get("already_paid_quote_id")
+    return Page(body["quote_id"], body["session_id"], body["checkout_url"], price, paid)
 
 
 def _can_ask(ctx: Request) -> bool:
@@ -83,8 +91,7 @@ def _can_ask(ctx: Request) -> bool:
 async def _action(ctx: Request, params: types.CallToolRequestParams, page: Page) -> str | None:
     """What the person decided; None where the question hasn't been put yet."""
     if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        said = (params.input_responses or {}).get(_KEY)
-        return said.action if isinstance(said, types.ElicitResult) else None
+        return _said(params)
     try:
         answered = await ctx.session.elicit_url(
             _message(page), page.url, page.session_id, related_request_id=ctx.request_id
@@ -92,6 +99,12 @@ async def _action(ctx: Request, params: types.CallToolRequestParams, page: Page)
     except MCPError:  # it can't ask after all
         return "cancel"
     return answered.action
+
+
+def _said(params: types.CallToolRequestParams) -> str | None:
+    """The answer that came along with the call."""
+    said = (params.input_responses or {}).get(_KEY)
+    return said.action if isinstance(said, types.ElicitResult) else None
 
 
 def _message(page: Page) -> str:
@@ -108,8 +121,3 @@ async def _is_paid(call: Call, page: Page) -> bool:
                 return status == "paid"
             await anyio.sleep(_INTERVAL_S)
     return False
-
-
-def _with(arguments: dict[str, Any], page: Page) -> dict[str, Any]:
-    """The same call, with what has been paid for it."""
-    return {**arguments, "quote_id": page.quote_id}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mcp_types as types
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_payments.accounts import Caller
+from gateway_server import icon
 from gateway_server.later import Opened
 from gateway_server.mcp_door import mcp_server
 from gateway_server.mcp_sessions import Sessions
@@ -18,6 +20,7 @@ from gateway_tools.context import Context, Door, Gateway
 def mcp_over_http(
     gateway: Gateway,
     door: Door,
+    base_url: str,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
     *,
@@ -25,7 +28,7 @@ def mcp_over_http(
 ) -> Opened:
     """The MCP application at /mcp.
 
-    `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
+    `base_url`: how clients reach the gateway. `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
     its own. `keeps_sessions`: for clients of old revisions, in this process.
     """
     security = TransportSecuritySettings(
@@ -35,7 +38,10 @@ def mcp_over_http(
             *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
         ],
     )
-    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
+    icons = [types.Icon(src=f"{base_url}{icon.PATH}")]
+    server = mcp_server(
+        gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door), icons
+    )
     sessions = Sessions(server, security, keeps=keeps_sessions)
     return Opened(_Principal(sessions), sessions.run())
 

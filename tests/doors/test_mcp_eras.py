@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
+import httpx
 import mcp_types as types
 import pytest
 from conftest import Running
@@ -36,6 +37,21 @@ def talk(request: pytest.FixtureRequest, free_gateway: Running) -> Iterator[Talk
 def test_each_era_speaks_its_revision(talk: Talk) -> None:
     spoken = {"2026-07-28": "2026-07-28", "legacy": "2025-11-25"}
     assert talk.client.protocol_version == spoken[talk.mode]
+
+
+def test_the_server_says_who_it_is_and_shows_an_icon_over_http(
+    talk: Talk, free_gateway: Running
+) -> None:
+    info = talk.client.server_info
+    assert info is not None
+    assert info.title == "FMU Gateway"
+    assert "list_library" in (talk.client.instructions or "")
+    if talk.way == "http":
+        assert info.icons is not None
+        answer = httpx.get(info.icons[0].src)
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert answer.text.startswith("<svg")
+        assert free_gateway.url in info.icons[0].src
 
 
 def test_results_are_listed_newest_first_and_then_models(talk: Talk) -> None:

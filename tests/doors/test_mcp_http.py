@@ -1,10 +1,10 @@
-"""MCP over HTTP with clients that go away, keep sessions, ask for others' things, or send rubbish."""
+"""MCP over HTTP with clients that go away, keep sessions, want others' things, or send rubbish."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +76,7 @@ class Raw:
     def open(self) -> httpx.Response:
         """Shake hands; the session is kept if one is given."""
         info = {"name": "raw", "version": "1"}
-        params = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": info}
+        params: dict[str, Any] = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": info}
         answer = self.post(asked("initialize", **params))
         self.session = answer.headers.get("mcp-session-id")
         return answer
@@ -204,11 +204,11 @@ def test_without_sessions_each_request_stands_alone(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module", params=[OLD, NEW])
-def raw(request: pytest.FixtureRequest, free_gateway: Running) -> Iterator[Raw]:
+def raw(request: pytest.FixtureRequest, free_gateway: Running) -> Raw:
     client = Raw(free_gateway, request.param)
     if request.param == OLD:
         client.open()
-    yield client
+    return client
 
 
 def test_arguments_of_ten_megabytes_are_read_and_refused_by_the_tool(raw: Raw) -> None:

@@ -1,4 +1,4 @@
-"""Money over MCP: a person is asked to pay where the client can ask; a cancelled run costs nothing."""
+"""Money over MCP: a person pays in one call where the client can ask; a cancelled run is free."""
 
 from __future__ import annotations
 

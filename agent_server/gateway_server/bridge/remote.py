@@ -41,8 +41,9 @@ _NOT_CARRIED_OUT: Final = frozenset(
 _refused: ContextVar[list[httpx2.Response] | None] = ContextVar("refused", default=None)
 
 
-async def _unheard(_: types.LoggingMessageNotificationParams) -> None:
+async def _unheard(params: types.LoggingMessageNotificationParams) -> None:
     """For requests during which a gateway has nothing to tell."""
+    del params
 
 
 NOBODY: Final = Listener(None, _unheard)

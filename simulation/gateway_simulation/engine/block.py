@@ -104,6 +104,6 @@ class Block:
         self._head(MAGIC)
 
     def _head(self, magic: bytes) -> None:
+        """In the order of its fields: rows and messages come by the hundred thousand."""
         rows = self._rows_used + self.rows
-        head = layout.RESULT.pack(magic=magic, runs=self._runs, messages=self._messages, rows=rows)
-        self._block[: len(head)] = head
+        layout.RESULT.form.pack_into(self._block, 0, magic, self._runs, self._messages, rows)
