@@ -14,35 +14,24 @@ from gateway_server import icon
 from gateway_server.later import Opened
 from gateway_server.mcp_door import mcp_server
 from gateway_server.mcp_sessions import Sessions
+from gateway_server.web import Web
 from gateway_tools.context import Context, Door, Gateway
 
 
-def mcp_over_http(
-    gateway: Gateway,
-    door: Door,
-    base_url: str,
-    hosts: tuple[str, ...],
-    origins: tuple[str, ...],
-    *,
-    keeps_sessions: bool,
-) -> Opened:
-    """The MCP application at /mcp.
-
-    `base_url`: how clients reach the gateway. `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
-    its own. `keeps_sessions`: for clients of old revisions, in this process.
-    """
+def mcp_over_http(gateway: Gateway, door: Door, web: Web) -> Opened:
+    """The MCP application at /mcp. It checks Host (DNS rebinding) and Origin itself."""
     security = TransportSecuritySettings(
-        allowed_hosts=list(hosts),
+        allowed_hosts=list(web.hosts),
         allowed_origins=[
-            *origins,
-            *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
+            *web.origins,
+            *(f"{scheme}://{host}" for host in web.hosts for scheme in ("http", "https")),
         ],
     )
-    icons = [types.Icon(src=f"{base_url}{icon.PATH}")]
+    icons = [types.Icon(src=f"{web.base_url}{icon.PATH}")]
     server = mcp_server(
         gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door), icons
     )
-    sessions = Sessions(server, security, keeps=keeps_sessions)
+    sessions = Sessions(server, security, keeps=web.mcp_sessions)
     return Opened(_Principal(sessions), sessions.run())
 
 

@@ -8,9 +8,10 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway_server.app import Web, create_app
+from gateway_server.app import create_app
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.settings import Settings, SettingsError
+from gateway_server.web import Web
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
