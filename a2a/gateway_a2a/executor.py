@@ -49,14 +49,14 @@ class Executor(AgentExecutor):
             await tell(updater, error, call, proof)
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Mark as cancelled. A simulation that has begun runs to its end and is charged."""
+        """Mark as cancelled; what runs for the task is ended then, and not charged."""
         assert context.task_id is not None
         assert context.context_id is not None
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
     async def _answered(self, caller: Context, call: Call, updater: TaskUpdater) -> Answered:
         work = to_thread.run_sync(_called, caller, call)
-        return await progress.told(work, updater, caller.gateway.timeout_s)
+        return await progress.told(work, updater, caller.watch, caller.gateway.timeout_s)
 
 
 def _accepted(context: RequestContext) -> frozenset[str]:

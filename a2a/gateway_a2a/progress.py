@@ -10,25 +10,33 @@ from typing import Final, TypeVar
 from a2a.server.tasks import TaskUpdater
 from a2a.types.a2a_pb2 import TaskState, TaskStatusUpdateEvent
 
+from gateway_simulation.watch import Watch
+
 T = TypeVar("T")
 
 KEY: Final = "progress"
 EVERY_S: Final = 1.0
 
 
-async def told(work: Awaitable[T], updater: TaskUpdater, timeout_s: float) -> T:
-    """What `work` comes to; meanwhile its task says every second that it is being worked on.
+async def told(work: Awaitable[T], updater: TaskUpdater, watch: Watch, timeout_s: float) -> T:
+    """What `work` comes to; meanwhile its task says every second how far it is.
 
-    Where the caller cancels the task, `work` isn't waited for any more, and goes on to its end.
+    Where the caller cancels the task, here or at another gateway, its runs are ended.
     """
     started = time.monotonic()
     running = asyncio.ensure_future(work)
     running.add_done_callback(_retrieved)
-    while not running.done():
-        await asyncio.wait([running], timeout=EVERY_S)
-        if not running.done():
-            elapsed = {"elapsed_s": round(time.monotonic() - started, 2), "timeout_s": timeout_s}
-            await updater.update_status(TaskState.TASK_STATE_WORKING, metadata={KEY: elapsed})
+    try:
+        while not running.done():
+            await asyncio.wait([running], timeout=EVERY_S)
+            if not running.done():
+                elapsed_s = round(time.monotonic() - started, 2)
+                far = {"share": round(watch.share, 3), "elapsed_s": elapsed_s}
+                metadata = {KEY: {**far, "timeout_s": timeout_s}}
+                await updater.update_status(TaskState.TASK_STATE_WORKING, metadata=metadata)
+    except asyncio.CancelledError:
+        watch.cancel()
+        raise
     return running.result()
 
 

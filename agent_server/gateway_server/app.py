@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from anyio import to_thread
@@ -27,6 +26,7 @@ from gateway_server.links import http_door
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
+from gateway_server.web import Web
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
 from gateway_tools.context import Context, Door, Gateway
@@ -36,20 +36,6 @@ from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedErro
 CARD_PATHS: Final = ("/.well-known/agent-card.json", "/.well-known/agent.json")  # of A2A 1.0, 0.3
 THREADS: Final = MOST_WAITING + (os.cpu_count() or 1) + 36
 """Simulations run and wait in them too; some are left for what is quick."""
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """What the HTTP server must know of the world around it.
-
-    `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
-    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
-    """
-
-    base_url: str
-    hosts: tuple[str, ...]
-    origins: tuple[str, ...]
-    upload_bytes: int
 
 
 def create_app(gateway: Gateway, web: Web) -> ASGIApp:
@@ -98,7 +84,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=["Retry-After", "Mcp-Session-Id", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
     return Guarded(LimitedBodies(app, web.upload_bytes))
 
@@ -106,7 +92,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, web.hosts, web.origins)
+    return mcp_over_http(gateway, door, web)
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:

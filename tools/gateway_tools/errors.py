@@ -220,6 +220,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.RunTimeoutError: Failure(
         "timeout", 504, "Shorten the run, enlarge the step or loosen the tolerance."
     ),
+    simulation.RunCancelledError: Failure(
+        "run_cancelled", 409, "Nothing was charged; call again if the run is wanted after all."
+    ),
     simulation.StudyTimeoutError: Failure(
         "study_too_long",
         504,

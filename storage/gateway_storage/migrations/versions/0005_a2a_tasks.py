@@ -9,8 +9,8 @@ from alembic import op
 
 from gateway_storage.base import UtcDateTime
 
-revision: Final = "0004"
-down_revision: Final = "0003"
+revision: Final = "0005"
+down_revision: Final = "0004"
 
 
 def upgrade() -> None:
