@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from a2a.types.a2a_pb2 import Message, Part, Role, Task
 from google.protobuf.json_format import MessageToDict
 
 from gateway_a2a.numbers import integral
 from gateway_tools.exceptions import NotUnderstoodError
+from gateway_tools.registry import TOOLS
+
+_KEYS: Final = frozenset({"skill", "arguments"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +37,63 @@ def call_of(message: Message, task: Task | None, *, paying: bool = False) -> Cal
         NotUnderstoodError: the message is no call, nor does it continue one.
 
     """
-    parts = [
-        _object(part)
-        for part in message.parts
-        if part.WhichOneof("content") != "raw" and not (paying and task and _is_prose(part))
-    ]
+    given = _given(part for part in message.parts if not (paying and task and _is_prose(part)))
+    return _with_file(_continued(_so_far(task), given), message.parts)
+
+
+def drop_files(message: Message) -> None:
+    """Leave of each file how large it was: a task is kept, and told again and again."""
+    for part in message.parts:
+        if part.WhichOneof("content") == "raw":
+            part.text = f"(a file of {len(part.raw)} bytes)"
+
+
+def _refuse(reason: str) -> NoReturn:
+    """Say what to send in place of what came."""
+    example: dict[str, object] = {"skill": "simulate", "arguments": TOOLS["simulate"].example}
+    raise NotUnderstoodError(reason, list(TOOLS), example)
+
+
+def _given(parts: Iterable[Part]) -> dict[str, Any]:
+    """What the parts say together, the last one last."""
     given: dict[str, Any] = {}
     for part in parts:
-        given |= part
-    call = _call(given) or _continued(given, task)
-    if call is None:
-        raise NotUnderstoodError
-    return _with_file(call, message.parts)
+        if part.WhichOneof("content") != "raw":
+            given |= _object(part)
+    return given
 
 
-def _call(given: dict[str, Any]) -> Call | None:
-    skill, arguments = given.get("skill"), given.get("arguments", {})
-    if not isinstance(skill, str) or not isinstance(arguments, dict):
-        return None
-    return Call(skill, arguments)
+def _continued(call: Call | None, given: dict[str, Any]) -> Call:
+    """The call that is given in full, or the one so far with what is added to it."""
+    arguments = given.get("arguments", {} if "skill" in given or call is None else given)
+    if not isinstance(arguments, dict):
+        _refuse('"arguments" is not an object')
+    if "skill" in given or "arguments" in given:
+        _refuse_others(given.keys() - _KEYS)
+    skill = given.get("skill")
+    if isinstance(skill, str):
+        return Call(skill, arguments)
+    if call is None or skill is not None:
+        _refuse('"skill" is missing, or no text')
+    return replace(call, arguments={**call.arguments, **arguments})
 
 
-def _continued(given: dict[str, Any], task: Task | None) -> Call | None:
-    """The call that the task began with, and what this message adds."""
-    first = _first_call(task)
-    if first is None:
-        return None
-    added = given.get("arguments", given)
-    if not isinstance(added, dict):
-        return None
-    return replace(first, arguments={**first.arguments, **added})
+def _refuse_others(names: Iterable[str]) -> None:
+    others = ", ".join(sorted(names))
+    if others:
+        _refuse(f'beside "skill" stands what belongs into "arguments": {others[:200]}')
 
 
-def _first_call(task: Task | None) -> Call | None:
-    if task is None:
-        return None
-    for message in task.history:
+def _so_far(task: Task | None) -> Call | None:
+    """The call that the task's messages have made until now; those that made none don't count."""
+    call: Call | None = None
+    for message in task.history if task else ():
         if message.role == Role.ROLE_USER:
-            for part in message.parts:
-                call = _call(_object(part)) if part.WhichOneof("content") != "raw" else None
-                if call is not None:
-                    return call
-    return None
+            try:
+                call = _continued(call, _given(message.parts))
+            except NotUnderstoodError:
+                continue
+    return call
 
 
 def _object(part: Part) -> dict[str, Any]:
@@ -83,10 +102,12 @@ def _object(part: Part) -> dict[str, Any]:
             value = integral(MessageToDict(part.data))
         case "text":
             value = _parsed(part.text)
+        case "url":
+            _refuse("files are not fetched; send the bytes as a raw part")
         case _:
-            raise NotUnderstoodError
+            _refuse("a part is empty")
     if not isinstance(value, dict):
-        raise NotUnderstoodError
+        _refuse("a part is JSON, but not an object")
     return value
 
 
@@ -95,10 +116,9 @@ def _is_prose(part: Part) -> bool:
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401  any JSON
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
-    except (ValueError, RecursionError):
-        raise NotUnderstoodError from None
+    _refuse("a text part is not JSON, and words are not guessed at")
 
 
 def _with_file(call: Call, parts: Iterable[Part]) -> Call:
@@ -106,6 +126,6 @@ def _with_file(call: Call, parts: Iterable[Part]) -> Call:
     if not files:
         return call
     if len(files) > 1:
-        raise NotUnderstoodError
+        _refuse("it brings more than one file")
     content = base64.b64encode(files[0]).decode()
     return replace(call, arguments={**call.arguments, "content_base64": content})

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-from a2a.helpers import (
-    new_data_part,
-    new_raw_part,
-    new_task_from_user_message,
-    new_text_part,
-)
+from a2a.helpers import new_task_from_user_message
 from a2a.server.agent_execution import AgentExecutor, RequestContext
 from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
-from a2a.types.a2a_pb2 import Part, TaskState
+from a2a.types.a2a_pb2 import Message
 from anyio import to_thread
 
-from gateway_a2a import x402
-from gateway_a2a.calls import Call, call_of
-from gateway_payments.proof import Proof
+from gateway_a2a import progress, x402
+from gateway_a2a.answers import deliver, tell
+from gateway_a2a.calls import Call, call_of, drop_files
 from gateway_tools.context import Context
-from gateway_tools.errors import Problem, problem
 from gateway_tools.registry import tool_named
-from gateway_tools.tool import Answered, File
-
-_JSON: Final = "application/json"
-_ASKING: Final = frozenset({"payment_required", "payment_refused"})  # a payment is what is missing
+from gateway_tools.tool import Answered
 
 
 class Executor(AgentExecutor):
@@ -38,53 +29,41 @@ class Executor(AgentExecutor):
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Do what the message asks for, and say how it went."""
-        message, task = context.message, context.current_task
-        assert message is not None
+        assert context.message is not None
+        message, task = Message(), context.current_task
+        message.CopyFrom(context.message)
+        drop_files(context.message)  # which the SDK keeps in the task's history
         if task is None:
-            task = new_task_from_user_message(message)
+            task = new_task_from_user_message(context.message)
             await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task.id, task.context_id)
         proof = x402.proof_in(message)
+        caller = replace(self._context_for(context.call_context.state), proof=proof)
+        call = None
         try:
             call = call_of(message, context.current_task, paying=proof is not None)
             await updater.start_work()
-            caller = replace(self._context_for(context.call_context.state), proof=proof)
-            answer = await to_thread.run_sync(_called, caller, call)
+            answered = await self._answered(caller, call, updater)
+            await deliver(updater, caller, call, answered, _accepted(context))
         except Exception as error:  # noqa: BLE001  every failure is told in the task
-            await _tell(updater, problem(error), proof)
-            return
-        await _deliver(updater, call, answer, proof)
+            await tell(updater, error, call, proof)
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
-        """Mark as cancelled. A simulation that has begun runs to its end and is charged."""
+        """Mark as cancelled; what runs for the task is ended then, and not charged."""
         assert context.task_id is not None
         assert context.context_id is not None
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
+    async def _answered(self, caller: Context, call: Call, updater: TaskUpdater) -> Answered:
+        work = to_thread.run_sync(_called, caller, call)
+        return await progress.told(work, updater, caller.watch, caller.gateway.timeout_s)
+
+
+def _accepted(context: RequestContext) -> frozenset[str]:
+    """The media types that the caller names as welcome."""
+    wanted = context.configuration
+    return frozenset(wanted.accepted_output_modes if wanted else ())
+
 
 def _called(context: Context, call: Call) -> Answered:
     return tool_named(call.skill).call(context, call.arguments)
-
-
-async def _tell(updater: TaskUpdater, failure: Problem, proof: Proof | None) -> None:
-    part = new_data_part(failure.body, media_type=_JSON)
-    message = updater.new_agent_message([part], metadata=x402.failed(failure, proof) or None)
-    if failure.failure.code in _ASKING:
-        await updater.requires_input(message)
-    else:
-        await updater.failed(message)
-
-
-async def _deliver(updater: TaskUpdater, call: Call, answer: Answered, proof: Proof | None) -> None:
-    data = new_data_part(answer.output.model_dump(mode="json"), media_type=_JSON)
-    await updater.add_artifact([data], name=call.skill)
-    if answer.file is not None:
-        await updater.add_artifact([_file_part(answer.file)], name=answer.file.name)
-    receipts = x402.paid(proof)
-    paid = [new_text_part("The payment was settled.")]
-    message = updater.new_agent_message(paid, metadata=receipts) if receipts else None
-    await updater.update_status(TaskState.TASK_STATE_COMPLETED, message=message)
-
-
-def _file_part(file: File) -> Part:
-    return new_raw_part(file.data, media_type=file.media_type, filename=file.name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Final
 
 from anyio import to_thread
@@ -27,29 +26,16 @@ from gateway_server.links import http_door
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
+from gateway_server.web import Web
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
-CARD_PATH: Final = "/.well-known/agent-card.json"
+CARD_PATHS: Final = ("/.well-known/agent-card.json", "/.well-known/agent.json")  # of A2A 1.0, 0.3
 THREADS: Final = MOST_WAITING + (os.cpu_count() or 1) + 36
 """Simulations run and wait in them too; some are left for what is quick."""
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """What the HTTP server must know of the world around it.
-
-    `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
-    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
-    """
-
-    base_url: str
-    hosts: tuple[str, ...]
-    origins: tuple[str, ...]
-    upload_bytes: int
 
 
 def create_app(gateway: Gateway, web: Web) -> ASGIApp:
@@ -84,9 +70,9 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
-    guarded = Authenticated(a2a, gateway, public=frozenset({CARD_PATH}))
+    guarded = Authenticated(a2a, gateway, public=frozenset(CARD_PATHS))
     app.router.routes.extend(
-        Route(path, guarded) for path in (CARD_PATH, "/a2a", "/a2a/{rest:path}")
+        Route(path, guarded) for path in (*CARD_PATHS, "/a2a", "/a2a/{rest:path}")
     )
     for failure in FAILURES:
         app.add_exception_handler(failure, _problem)
@@ -98,7 +84,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=["Retry-After", "Mcp-Session-Id", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
     return Guarded(LimitedBodies(app, web.upload_bytes))
 
@@ -106,19 +92,14 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, web.hosts, web.origins)
+    return mcp_over_http(gateway, door, web)
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
-    from gateway_a2a.app import a2a_app  # noqa: PLC0415  see Later
+    from gateway_a2a.app import a2a_door  # noqa: PLC0415  see Later
 
-    app = a2a_app(
-        base_url,
-        gateway.version,
-        lambda state: Context(gateway, state["caller"], door),
-        takes_x402="x402" in gateway.payments.offers_enabled,
-    )
-    return Opened(app, nullcontext())
+    opened = a2a_door(gateway, base_url, lambda state: Context(gateway, state["caller"], door))
+    return Opened(opened.app, opened.running)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

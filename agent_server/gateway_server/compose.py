@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from gateway_a2a import task_rows  # noqa: F401  its tables belong to the schema
 from gateway_library.build import built_folder
 from gateway_library.catalogue import Catalogue
 from gateway_library.examination import Examiner

@@ -1,9 +1,7 @@
-"""The MCP door: every tool, and results as resources, over streamable HTTP and stdio."""
+"""The MCP door: tools, resources, prompts and completion, over streamable HTTP and stdio."""
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -12,64 +10,107 @@ import mcp_types as types
 from anyio import to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 
 from gateway_payments.proof import Proof
-from gateway_server.links import result_uri
+from gateway_server import mcp_completion, mcp_prompts, mcp_resources
+from gateway_server.mcp_calls import Calls, tell_progress
+from gateway_server.mcp_checkout import Answer, paid_by_person
+from gateway_server.mcp_logs import Logs
 from gateway_server.mcp_results import tool_result
+from gateway_simulation.watch import Watch
 from gateway_tools.context import Context
 from gateway_tools.errors import problem
-from gateway_tools.get_result import MEDIA_TYPES
 from gateway_tools.registry import INSTRUCTIONS, TOOLS, tool_named
-from gateway_tools.tool import File, Tool
+from gateway_tools.tool import Tool
 
-_RESULT: Final = re.compile(r"result://(?P<id>res_[0-9a-f]+)/(?P<format>csv|parquet|png|svg|py)")
 _PAYMENT: Final = "x402/payment"
 _RECEIPT: Final = "x402/payment-response"
-_TEMPLATE: Final = result_uri("{result_id}", "{format}")
+_RUNNING: Final = frozenset({"simulate", "run_study"})
 
 Request = ServerRequestContext[Any, Any]
+ContextOf = Callable[[Request], Context]
 
 
-def mcp_server(version: str, context_of: Callable[[Request], Context]) -> Server[Any]:
-    """An MCP server of all tools; `context_of` finds who is calling."""
+def mcp_server(
+    version: str, context_of: ContextOf, icons: list[types.Icon] | None = None
+) -> Server[Any]:
+    """An MCP server of all that the gateway has; `context_of` finds who is calling."""
+    calls, logs = Calls(), Logs()
 
-    async def list_tools(
-        _: Request, __: types.PaginatedRequestParams | None
-    ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_published(tool) for tool in TOOLS.values()])
+    async def call_tool(ctx: Request, params: types.CallToolRequestParams) -> Answer:
+        proof = _proof(params)
 
-    async def call_tool(ctx: Request, params: types.CallToolRequestParams) -> types.CallToolResult:
-        paying = replace(context_of(ctx), proof=_proof(params))
-        return await to_thread.run_sync(_called, paying, params.name, dict(params.arguments or {}))
+        async def call(name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+            context = replace(context_of(ctx), proof=proof, watch=Watch())
+            async with calls.watched(ctx, context.watch):
+                answer = await to_thread.run_sync(_called, context, name, arguments)
+                await tell_progress(ctx, context.watch)
+            if name in _RUNNING:
+                await logs.tell(ctx, answer)
+            return answer
 
-    async def list_templates(
-        _: Request, __: types.PaginatedRequestParams | None
-    ) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=[_template()])
+        answer = await call(params.name, dict(params.arguments or {}))
+        return await paid_by_person(ctx, params, answer, call)
 
-    async def list_resources(
-        _: Request, __: types.PaginatedRequestParams | None
-    ) -> types.ListResourcesResult:
-        return types.ListResourcesResult(resources=[])
-
-    async def read_resource(
-        ctx: Request, params: types.ReadResourceRequestParams
-    ) -> types.ReadResourceResult:
-        return await to_thread.run_sync(_read, context_of(ctx), str(params.uri))
-
-    return Server(
+    server = Server[Any](
         "fmu-gateway",
         version=version,
         title="FMU Gateway",
+        icons=icons,
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
+        on_list_tools=_list_tools,
         on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
+        on_list_prompts=_list_prompts,
+        on_get_prompt=_get_prompt,
         get_tool_input_schema=_no_headers,
     )
+    _serve_resources(server, context_of)
+    calls.listen(server)
+    logs.listen(server)
+    return server
+
+
+def _serve_resources(server: Server[Any], context_of: ContextOf) -> None:
+    """Resources, their templates, and completion, which reads from the same places."""
+
+    async def listed(
+        ctx: Request, params: types.PaginatedRequestParams
+    ) -> types.ListResourcesResult:
+        return await to_thread.run_sync(mcp_resources.listed, context_of(ctx), params.cursor)
+
+    async def templates(
+        _: Request, __: types.PaginatedRequestParams
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=mcp_resources.templates())
+
+    async def read(
+        ctx: Request, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        uri, revision = str(params.uri), ctx.protocol_version
+        return await to_thread.run_sync(mcp_resources.read, context_of(ctx), uri, revision)
+
+    async def complete(ctx: Request, params: types.CompleteRequestParams) -> types.CompleteResult:
+        return await to_thread.run_sync(mcp_completion.completed, context_of(ctx), params)
+
+    page = types.PaginatedRequestParams
+    server.add_request_handler("resources/list", page, listed)
+    server.add_request_handler("resources/templates/list", page, templates)
+    server.add_request_handler("resources/read", types.ReadResourceRequestParams, read)
+    server.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
+
+
+async def _list_tools(_: Request, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    return types.ListToolsResult(tools=[_published(tool) for tool in TOOLS.values()])
+
+
+async def _list_prompts(
+    _: Request, __: types.PaginatedRequestParams | None
+) -> types.ListPromptsResult:
+    return types.ListPromptsResult(prompts=mcp_prompts.prompts())
+
+
+async def _get_prompt(_: Request, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    return mcp_prompts.asked(params.name, params.arguments or {})
 
 
 def _no_headers(_: str) -> None:
@@ -108,7 +149,7 @@ def _called(context: Context, name: str, arguments: dict[str, Any]) -> types.Cal
         return _receipted(tool_result(problem(error).body, is_error=True), context.proof)
     result = tool_result(answer.output.model_dump(mode="json"), is_error=False)
     if answer.file is not None:
-        result.content.append(_block(answer.file))
+        result.content.append(mcp_resources.block(answer.file))
     return _receipted(result, context.proof)
 
 
@@ -124,52 +165,3 @@ def _receipted(result: types.CallToolResult, proof: Proof | None) -> types.CallT
     if proof and proof.receipt:
         result.meta = {_RECEIPT: proof.receipt}
     return result
-
-
-def _block(file: File) -> types.ContentBlock:
-    """A picture is shown; any other file would flood the model, so it is linked if it is kept."""
-    if file.media_type == MEDIA_TYPES["png"]:
-        return types.ImageContent(data=_base64(file.data), mime_type=file.media_type)
-    result_id, _, form = file.name.partition(".")
-    if not _RESULT.fullmatch(result_uri(result_id, form)):
-        return types.EmbeddedResource(resource=_contents(f"file:///{file.name}", file))
-    return types.ResourceLink(
-        name=file.name,
-        uri=result_uri(result_id, form),
-        mime_type=file.media_type,
-        size=len(file.data),
-    )
-
-
-def _template() -> types.ResourceTemplate:
-    return types.ResourceTemplate(
-        name="result",
-        title="A result's whole trajectory, or a study's table",
-        uri_template=_TEMPLATE,
-        description="format: csv, parquet, png, svg or py; the names in it are untrusted",
-    )
-
-
-def _read(context: Context, uri: str) -> types.ReadResourceResult:
-    match = _RESULT.fullmatch(uri)
-    if match is None:
-        raise MCPError(types.INVALID_PARAMS, f"no such resource; use {_TEMPLATE}")
-    arguments = {"result_id": match["id"], "format": match["format"]}
-    try:
-        file = TOOLS["get_result"].call(context, arguments).file
-    except Exception as error:
-        body = problem(error).body
-        raise MCPError(types.INVALID_PARAMS, f"{body['message']} ({body['remedy']})") from error
-    assert file is not None
-    return types.ReadResourceResult(contents=[_contents(uri, file)])
-
-
-def _contents(uri: str, file: File) -> types.TextResourceContents | types.BlobResourceContents:
-    if file.media_type.startswith("text/"):
-        text = file.data.decode()
-        return types.TextResourceContents(uri=uri, mime_type=file.media_type, text=text)
-    return types.BlobResourceContents(uri=uri, mime_type=file.media_type, blob=_base64(file.data))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

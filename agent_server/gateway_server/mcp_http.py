@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mcp_types as types
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
@@ -9,33 +10,29 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_payments.accounts import Caller
-from gateway_server.bodies import BODY_LIMIT
+from gateway_server import icon
 from gateway_server.later import Opened
 from gateway_server.mcp_door import mcp_server
+from gateway_server.mcp_sessions import Sessions
+from gateway_server.web import Web
 from gateway_tools.context import Context, Door, Gateway
 
 
-def mcp_over_http(
-    gateway: Gateway, door: Door, hosts: tuple[str, ...], origins: tuple[str, ...]
-) -> Opened:
-    """The MCP application at /mcp.
-
-    `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
-    its own.
-    """
-    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
-    app = server.streamable_http_app(
-        stateless_http=True,
-        max_request_body_size=BODY_LIMIT,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=list(hosts),
-            allowed_origins=[
-                *origins,
-                *(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")),
-            ],
-        ),
+def mcp_over_http(gateway: Gateway, door: Door, web: Web) -> Opened:
+    """The MCP application at /mcp. It checks Host (DNS rebinding) and Origin itself."""
+    security = TransportSecuritySettings(
+        allowed_hosts=list(web.hosts),
+        allowed_origins=[
+            *web.origins,
+            *(f"{scheme}://{host}" for host in web.hosts for scheme in ("http", "https")),
+        ],
     )
-    return Opened(_Principal(app), server.session_manager.run())
+    icons = [types.Icon(src=f"{web.base_url}{icon.PATH}")]
+    server = mcp_server(
+        gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door), icons
+    )
+    sessions = Sessions(server, security, keeps=web.mcp_sessions)
+    return Opened(_Principal(sessions), sessions.run())
 
 
 def _caller(request: Request | None) -> Caller:

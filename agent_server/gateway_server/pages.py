@@ -11,7 +11,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
-from gateway_server import payment_pages
+from gateway_server import icon, payment_pages
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
 from gateway_server.rest import Rest, answered, uploaded
@@ -52,6 +52,11 @@ def _health_routes(router: APIRouter, rest: Rest) -> None:
         except DatabaseUnavailableError:
             return JSONResponse({"status": "unavailable", "database": False}, status_code=503)
         return JSONResponse({"status": "ready", "database": True})
+
+    @router.get(icon.PATH, include_in_schema=False)
+    async def picture() -> Response:
+        """What clients show beside the gateway's name."""
+        return Response(icon.SVG, media_type=icon.MEDIA_TYPE)
 
     @router.get("/llms.txt")
     async def guide() -> Response:

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
+    mcp_sessions: bool = Field(
+        default=True,
+        description="MCP before 2026-07-28: sessions. false: several gateways behind one address",
+    )
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
 
     stripe_enabled: bool = Field(default=False, description="Ask for money through Stripe")

@@ -45,6 +45,7 @@ class Run(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "idempotency_key"),
         Index(None, "account_id", "request_sha256"),
+        Index(None, "account_id", "state", "created_at"),
         Index(None, "state", "created_at"),
     )
 
@@ -221,6 +222,20 @@ def find(db: Connection, account_id: str, run_id: str, since: datetime) -> Recor
     if row is None:
         raise UnknownResultError(run_id)
     return _record(row)
+
+
+def newest(
+    db: Connection, account_id: str, since: datetime, most: int, after: int = 0
+) -> list[Record]:
+    """Delivered runs of this account, newest first: `most` of them that come `after` so many."""
+    rows = db.execute(
+        select(Run)
+        .where(Run.account_id == account_id, Run.state == "done", Run.created_at > since)
+        .order_by(Run.created_at.desc())
+        .limit(most)
+        .offset(after)
+    )
+    return [_record(row) for row in rows]
 
 
 def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:

@@ -199,6 +199,10 @@ class RunTimeoutError(RunError):
     models_fault = True
 
 
+class RunCancelledError(RunError):
+    """Whoever called cancelled the run, and it was ended."""
+
+
 class StudyTimeoutError(RunError):
     """The study's runs don't fit into the time that one call has.
 

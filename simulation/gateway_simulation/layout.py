@@ -267,6 +267,7 @@ RESULT: Final = _record(
     ("magic", "8s", "written last"),
     ("runs", "Q", "that ended"),
     ("messages", "Q", "of the model, of which the last LOG_LINES are kept"),
+    ("rows", "Q", "of all runs, told while they go on"),
 )
 
 ASSIGNMENT: Final = _record(

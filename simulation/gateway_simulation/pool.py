@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_simulation.exceptions import BusyError
+from gateway_simulation.watch import Watch
 
 MOST_WAITING: Final = 64
 """Runs in the queue; each holds one of the server's threads."""
@@ -27,10 +28,11 @@ _WEIGHT_OF_NEWEST: Final = 0.2
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One run in the queue. `called` is set once a core is its own."""
+    """One run in the queue. `called` once a core is its own; `news` when waiting has an end."""
 
     turn: str
-    called: threading.Event = field(default_factory=threading.Event)
+    called: bool = False
+    news: threading.Event = field(default_factory=threading.Event)
 
 
 class Queue:
@@ -58,7 +60,7 @@ class Queue:
 
     def leave(self, place: Place) -> None:
         """Give up waiting, or give the core back."""
-        if place.called.is_set():
+        if place.called:
             self._end(place.turn)
             return
         mine = self._places[place.turn]
@@ -99,7 +101,8 @@ class Queue:
     def _call(self, place: Place) -> None:
         self.free -= 1
         self.under_way[place.turn] += 1
-        place.called.set()
+        place.called = True
+        place.news.set()
 
 
 class Pool:
@@ -113,15 +116,18 @@ class Pool:
         self._typical_s: float | None = None
 
     @contextmanager
-    def core(self, turn: str) -> Iterator[None]:
+    def core(self, turn: str, watch: Watch) -> Iterator[None]:
         """A core for a run, waited for in the queue.
 
-        Raises BusyError where the queue is full or no core came free in time.
+        Raises BusyError where the queue is full or no core came free in time, RunCancelledError
+        where the caller stopped waiting.
         """
         place = self._join(turn)
         try:
-            if not place.called.wait(self._patience_s):
-                self._give_up(place)
+            with watch.ended_by(place.news.set):
+                place.news.wait(self._patience_s)
+            watch.check()
+            self._check_called(place)
             begun = time.monotonic()
             yield
             self._learn(time.monotonic() - begun)
@@ -148,10 +154,10 @@ class Pool:
             except BusyError as error:
                 raise self._estimated(error, turn) from None
 
-    def _give_up(self, place: Place) -> None:
-        """Raise BusyError, unless the core came at the last moment."""
+    def _check_called(self, place: Place) -> None:
+        """Raise BusyError where no core came, be it at the last moment."""
         with self._lock:
-            if not place.called.is_set():
+            if not place.called:
                 error = _busy("wait", "s went by and no core came free", self._patience_s)
                 raise self._estimated(error, place.turn)
 

@@ -40,6 +40,7 @@ from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
 from gateway_simulation.trajectory import Trajectory
 from gateway_simulation.usage import Usage
+from gateway_simulation.watch import Watch, cancelled
 from gateway_simulation.worker import END_S, START_S, Worker
 
 _GRACE_S: Final = 3.0
@@ -70,6 +71,7 @@ class Turn:
     whose: str
     given_s: float
     until: float
+    watch: Watch
 
     @property
     def left_s(self) -> float:
@@ -125,40 +127,48 @@ class Simulator:
         """Start the worker ahead of the first run, which then needn't wait for it."""
         self._current_worker(available_engines()[0])
 
-    def run(self, run: CanonicalRun, turn: str = "") -> Trajectory:
+    def run(self, run: CanonicalRun, turn: str = "", watch: Watch | None = None) -> Trajectory:
         """The trajectory of `run`, and of its finer twin where that is asked for.
 
         `turn` names whose turn it is: cores go round among all who wait for one. Raises RunError:
-        each way to fail has its class, BusyError where no core came free. With `check_accuracy`
-        both runs share the time that one may take.
+        each way to fail has its class, BusyError where no core came free, RunCancelledError where
+        `watch` was told so. With `check_accuracy` both runs share the time that one may take.
         """
-        (found,) = self.run_all([run], turn=turn)
+        (found,) = self.run_all([run], turn=turn, watch=watch)
         if isinstance(found, RunError):
             raise found
         return found
 
     def run_all(
-        self, runs: Sequence[CanonicalRun], timeout_s: float | None = None, turn: str = ""
+        self,
+        runs: Sequence[CanonicalRun],
+        timeout_s: float | None = None,
+        turn: str = "",
+        watch: Watch | None = None,
     ) -> list[Trajectory | RunError]:
         """What `run` would answer or raise for each of `runs`, bit for bit, but much quicker.
 
         They may differ in the values of their start values only, and share a process, or several
         where there are many runs and cores are free; one is started anew after a run that failed.
         All of them together may take `timeout_s` [s], by default what one may take; those that come
-        too late get RunTimeoutError. Raises BusyError where no core came free.
+        too late get RunTimeoutError. Raises BusyError where no core came free, RunCancelledError.
         """
-        with self.turn(turn, timeout_s) as mine:
+        with self.turn(turn, timeout_s, watch) as mine:
+            mine.watch.expect(sum(1 + run.check_accuracy for run in runs))
             return self.run_in(mine, runs)
 
     @contextmanager
-    def turn(self, whose: str, timeout_s: float | None = None) -> Iterator[Turn]:
+    def turn(
+        self, whose: str, timeout_s: float | None = None, watch: Watch | None = None
+    ) -> Iterator[Turn]:
         """A core for `whose` runs, held for `timeout_s` [s], by default what one run may take.
 
-        Raises BusyError where no core came free.
+        Raises BusyError where no core came free, RunCancelledError.
         """
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
-        with self._pool.core(whose):
-            yield Turn(whose, patience, time.monotonic() + patience)
+        watch = watch or Watch()
+        with self._pool.core(whose, watch):
+            yield Turn(whose, patience, time.monotonic() + patience, watch)
 
     def run_in(
         self, turn: Turn, runs: Sequence[CanonicalRun], each_s: float | None = None
@@ -166,6 +176,7 @@ class Simulator:
         """What `run_all` says of `runs`, within a turn that has begun; it may be called again.
 
         `each_s`: what a run is known to take [s], for others' cores to be taken where they pay.
+        Raises RunCancelledError where the turn's caller wants no more.
         """
         _check_alike(runs)
         most = _worth(len(runs), each_s)
@@ -200,6 +211,7 @@ class Simulator:
         """The outcomes of `runs`, process after process, as far as the time lasts."""
         found: list[Trajectory | RunError] = []
         while len(found) < len(runs):
+            turn.watch.check()
             if turn.left_s <= 0:
                 return [*found, *[turn.passed] * (len(runs) - len(found))]
             shard = runs[len(found) : len(found) + _shard(runs[0])]
@@ -219,18 +231,24 @@ class Simulator:
         ):
             begun = time.monotonic()
             cpu_s = int(timeout_s) + _CPU_GRACE_S
-            ending = self._await(
-                worker,
-                (ordered.descriptor, result.descriptor, output.descriptor),
-                (runs[0].model.folder, folder),
-                (timeout_s, cpu_s),
-            )
+            with turn.watch.following(partial(_under_way, result, runs)):
+                ending = self._await(
+                    worker,
+                    (ordered.descriptor, result.descriptor, output.descriptor),
+                    (runs[0].model.folder, folder),
+                    (timeout_s, cpu_s, turn.watch),
+                )
             wall_ms = (time.monotonic() - begun) * 1000
             evidence = _evidence(ending, _Bounds(turn.given_s, self._bounds.memory_mb), cpu_s)
+            if turn.watch.cancelled:
+                error = cancelled()
+                error.usage = _usage(evidence, wall_ms, worker.tier, 1)
+                raise error
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
             usage = _usage(evidence, wall_ms, worker.tier, count)
+            turn.watch.add(count)
             return [_outcome(outcome, i, usage, provenance) for i in range(count)]
 
     def _await(
@@ -238,15 +256,15 @@ class Simulator:
         worker: Worker,
         descriptors: tuple[int, int, int],
         folders: tuple[Path, Path],
-        times: tuple[float, int],
+        bounds: tuple[float, int, Watch],
     ) -> dict[str, Any]:
         """Hand the run to the worker and wait for what became of it: `layout.ENDING`.
 
-        `times` are what it may take on the wall and of processors [s].
+        `bounds` are what it may take on the wall and of processors [s], and who may end it before.
         """
-        timeout_s, cpu_s = times
+        timeout_s, cpu_s, watch = bounds
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
+        with ours, watch.ended_by(partial(ours.shutdown, socket.SHUT_WR)):
             with theirs:
                 assignment = layout.ASSIGNMENT.pack(
                     timeout=timeout_s,
@@ -269,7 +287,7 @@ class Simulator:
             msg = "the process that runs models was lost during the run"
             raise RunnerLostError(msg)
         ending = layout.ENDING.unpack(told)
-        if not ending["confined"] and not ending["timed_out"]:
+        if not (ending["confined"] or ending["timed_out"] or watch.cancelled):
             msg = "the process of the run came to its end before it loaded the model"
             raise RunnerLostError(msg)
         return ending
@@ -305,6 +323,12 @@ def finer(run: CanonicalRun) -> CanonicalRun:
     if run.step_size is not None:
         return replace(run, step_size=run.step_size / 2)
     return replace(run, relative_tolerance=(run.relative_tolerance or math.nan) * _FINER)
+
+
+def _under_way(result: SharedBlock, runs: Sequence[CanonicalRun]) -> float:
+    """How many of `runs` are done, as far as their process says; nothing depends on it."""
+    head = layout.RESULT.unpack(result.read(0, layout.RESULT.size))
+    return float(min(len(runs), head["rows"] / runs[0].rows))
 
 
 def _evidence(told: dict[str, Any], bounds: _Bounds, cpu_limit_s: int) -> Evidence:

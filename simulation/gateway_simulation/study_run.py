@@ -26,6 +26,7 @@ from gateway_simulation.study import CanonicalStudy
 from gateway_simulation.trajectory import Samples, Trajectory
 from gateway_simulation.units import displayed
 from gateway_simulation.usage import Usage
+from gateway_simulation.watch import Watch
 
 _FIRST_PART: Final = 8
 _GROWTH: Final = 4
@@ -54,16 +55,20 @@ class StudyOutcome:
     wall_ms: float = 0.0
 
 
-def run_study(simulator: Simulator, study: CanonicalStudy, whose: str) -> StudyOutcome:
+def run_study(
+    simulator: Simulator, study: CanonicalStudy, whose: str, watch: Watch | None = None
+) -> StudyOutcome:
     """The key figures of all rows; a row that fails fails alone.
 
     Raises StudyTimeoutError where not all of them fit into the time of one call, as soon as that is
-    clear; where every row fails, the first one's RunError; BusyError; RunnerLostError.
+    clear; where every row fails, the first one's RunError; BusyError; RunnerLostError;
+    RunCancelledError.
     """
     begun = time.monotonic()
     outcome = StudyOutcome(np.full((len(study.rows), len(study.first.kpis)), np.nan))
     try:
-        with simulator.turn(whose) as turn:
+        with simulator.turn(whose, watch=watch) as turn:
+            turn.watch.expect(len(study.rows) * (1 + study.first.check_accuracy))
             for part, each_s in _parts(study, turn, simulator.cores):
                 _run_part(simulator, turn, study, (part, each_s), outcome)
     except RunError as error:

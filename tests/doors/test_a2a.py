@@ -1,25 +1,22 @@
-"""What only the A2A door has: the card, files, text parts, tasks that go on once they are paid."""
+"""The A2A door by the official client: files, and tasks that go on once they are paid."""
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from a2a.helpers import new_message, new_raw_part, new_text_message, new_text_part
-from a2a.server.context import ServerCallContext
-from a2a.types.a2a_pb2 import ListTasksRequest, Role, Task
-from a2a.utils.errors import TaskNotFoundError
+from a2a.helpers import new_text_message
+from a2a.types.a2a_pb2 import CancelTaskRequest, ListTasksRequest, Role, Task
 from conftest import Running
-from doors.clients import A2A, open_door
+from doors.clients import A2A, Where, open_door
+from doors.credit import give_credits
+from fmus import compiled
 
 from gateway_a2a import client as a2a
-from gateway_a2a.tasks import BoundedTasks
-from gateway_library.build import built_folder
-from gateway_tools.registry import TOOLS
 
 RUN: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 1.0}
 
@@ -33,39 +30,6 @@ def door(request: pytest.FixtureRequest, free_gateway: Running) -> Iterator[A2A]
 
 def say(door: A2A, text: str) -> Task:
     return door.portal.call(door.agent.send, new_text_message(text, role=Role.ROLE_USER))
-
-
-def test_the_card_is_public_and_every_skill_has_an_example_that_works(
-    free_gateway: Running, door: A2A
-) -> None:
-    card = httpx.get(f"{free_gateway.url}/.well-known/agent-card.json").json()
-    assert [skill["id"] for skill in card["skills"]] == list(TOOLS)
-    assert card["supportedInterfaces"][0]["url"] == f"{free_gateway.url}/a2a/"
-    example = next(skill for skill in card["skills"] if skill["id"] == "simulate")["examples"][0]
-    assert a2a.state(say(door, example)) == "completed"
-
-
-def test_json_in_a_text_part_is_a_call(door: A2A) -> None:
-    task = say(door, json.dumps({"skill": "simulate", "arguments": RUN}))
-    assert a2a.state(task) == "completed"
-    assert a2a.data(task)["status"] == "done"
-
-
-@pytest.mark.parametrize("text", ["simulate the ball", "[]", '{"arguments": {}}', '{"skill": 1}'])
-def test_other_text_is_not_guessed_at(door: A2A, text: str) -> None:
-    task = say(door, text)
-    assert a2a.state(task) == "failed"
-    assert a2a.data(task)["code"] == "not_understood"
-    assert '"skill"' in a2a.data(task)["remedy"]
-
-
-def test_an_fmu_comes_as_a_raw_part(door: A2A) -> None:
-    data = (built_folder() / "VanDerPol.fmu").read_bytes()
-
-    async def upload() -> Task:
-        return await door.agent.call("upload_fmu", {}, file=data)
-
-    assert a2a.data(door.portal.call(upload))["model_name"] == "VanDerPol"
 
 
 def test_a_result_comes_as_file_artifacts(door: A2A) -> None:
@@ -97,7 +61,9 @@ def test_a_continuation_that_is_no_object_is_not_understood(paid_gateway: Runnin
         assert isinstance(door, A2A)
         task = door.portal.call(door.agent.call, "simulate", RUN)
         again = door.portal.call(door.agent.answer, task, {"arguments": 5})
-    assert a2a.data(again)["code"] == "not_understood"
+        assert a2a.data(again)["code"] == "not_understood"
+        again = door.portal.call(door.agent.answer, task, {})
+    assert a2a.data(again)["code"] == "payment_required"  # the call is not forgotten
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, r'{"skill": "\ud800", "arguments": {}}'])
@@ -105,41 +71,49 @@ def test_hostile_text_is_answered_in_our_words(door: A2A, text: str) -> None:
     assert a2a.data(say(door, text))["code"] in {"not_understood", "unknown_tool"}
 
 
-def test_tasks_are_bounded_and_hold_no_files() -> None:
-    async def fill() -> tuple[int, int, str]:
-        store = BoundedTasks()
-        context = ServerCallContext(state={"owner": "acc_x"})
-        for i in range(20):
-            parts = [new_raw_part(b"x" * 2**20), new_text_part("y" * 2**20)]
-            message = new_message(parts, role=Role.ROLE_USER)
-            await store.save(Task(id=f"task{i}", history=[message]), context)
-        listed = await store.list(ListTasksRequest(page_size=100), context)
-        kept = await store.get("task19", context)
-        assert kept is not None
-        return len(listed.tasks), kept.ByteSize(), kept.history[0].parts[0].text
+def test_a_cancelled_task_ends_its_run_and_nothing_is_charged(paid_gateway: Running) -> None:
+    where = paid_gateway.account()
+    give_credits(paid_gateway, where, 1000)
+    with open_door("a2a_jsonrpc", where) as door:
+        assert isinstance(door, A2A)
 
-    number, size, text = anyio.run(fill)
-    assert number < 10
-    assert size < 2 * 2**20
-    assert text == "(a file of 1048576 bytes)"
+        async def cancel() -> tuple[Task, str]:
+            agent = door.agent
+            added = await agent.call("upload_fmu", {}, file=compiled.fmu("spins"))
+            quoted = a2a.data(await agent.call("quote", {"fmu_id": a2a.data(added)["id"]}))
+            paid = {"quote_id": quoted["quote_id"], "offer": "credits"}
+            token = a2a.data(await agent.call("pay", paid))["payment_token"]
+            async with anyio.create_task_group() as calls:
+                calls.start_soon(agent.call, "simulate", {"payment_token": token})
+                task_id = await _working(agent)
+                request = CancelTaskRequest(id=task_id)
+                return await agent._client.cancel_task(request), token  # noqa: SLF001
+            raise AssertionError
 
-
-def test_the_oldest_task_goes_whoever_has_it_and_only_its_owner_deletes_it() -> None:
-    async def fill() -> list[int]:
-        store = BoundedTasks()
-        ada, eve = (ServerCallContext(state={"owner": name}) for name in ("ada", "eve"))
-        for i in range(5_000):
-            await store.save(Task(id=f"task{i}"), ada)
-        await store.delete("task4999", eve)
-        await store.save(Task(id="newest"), eve)
-        return [(await store.list(ListTasksRequest(), who)).total_size for who in (ada, eve)]
-
-    assert anyio.run(fill) == [4_999, 1]
+        task, token = door.portal.call(cancel)
+        assert a2a.state(task) == "canceled"
+    assert _unspent(paid_gateway, where, token)
 
 
-def test_anothers_task_does_not_exist(free_gateway: Running, door: A2A) -> None:
-    task = door.portal.call(door.agent.call, "quote", RUN)
-    with open_door("a2a_jsonrpc", free_gateway.account()) as stranger:
-        assert isinstance(stranger, A2A)
-        with pytest.raises(TaskNotFoundError):
-            stranger.portal.call(stranger.agent.answer, task, {"payment_token": "x"})
+def _unspent(gateway: Running, where: Where, token: str) -> bool:
+    """Whether the token pays for another run before that one could have ended by itself."""
+    until = time.monotonic() + 10
+    body = {"payment_token": token, "fmu_id": "msl:VanDerPol"}
+    with gateway.http(where) as http:
+        while time.monotonic() < until:
+            answer = http.post("/simulate", json=body)
+            if answer.status_code != 409:
+                return answer.is_success
+            time.sleep(0.02)
+    return False
+
+
+async def _working(agent: a2a.A2AAgent) -> str:
+    """The task that runs something, as soon as there is one."""
+    with anyio.fail_after(10):
+        while True:
+            listed = await agent._client.list_tasks(ListTasksRequest())  # noqa: SLF001
+            for task in listed.tasks:
+                if a2a.state(task) == "working":
+                    return str(task.id)
+            await anyio.sleep(0.01)

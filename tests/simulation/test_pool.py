@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway_simulation.exceptions import BusyError
 from gateway_simulation.pool import MOST_WAITING, MOST_WAITING_EACH, Place, Pool, Queue
+from gateway_simulation.watch import Watch
 
 CORES = 2
 TURNS = st.sampled_from(["greedy", "b", "c"])
@@ -35,7 +36,7 @@ class Turns(RuleBasedStateMachine):
             self._check_refusal(turn)
             return
         place = self.queue.join(turn)
-        (self.running if place.called.is_set() else self.waiting).append(place)
+        (self.running if place.called else self.waiting).append(place)
         self.passed[place] = Counter()
 
     @rule(count=st.integers(2, MOST_WAITING_EACH))
@@ -50,7 +51,7 @@ class Turns(RuleBasedStateMachine):
         had = Counter(place.turn for place in self.running)
         self.queue.leave(ended)
         self.running.remove(ended)
-        called = [place for place in self.waiting if place.called.is_set()]
+        called = [place for place in self.waiting if place.called]
         assert len(called) == bool(self.waiting), "a core was handed to one, if anyone waited"
         for place in called:
             self._check_turn(place, had)
@@ -110,7 +111,7 @@ def test_many_runs_of_one_delay_anothers_by_one_at_most() -> None:
         queue.join("greedy")
     newcomer = queue.join("b")
     queue.leave(running)
-    assert newcomer.called.is_set()
+    assert newcomer.called
 
 
 def test_all_who_wait_take_turns() -> None:
@@ -120,7 +121,7 @@ def test_all_who_wait_take_turns() -> None:
     order = ""
     while waiting:
         queue.leave(running)
-        (running,) = (place for place in waiting if place.called.is_set())
+        (running,) = (place for place in waiting if place.called)
         waiting.remove(running)
         order += running.turn
     assert order == "bacbacbac"
@@ -138,9 +139,9 @@ def test_a_full_queue_says_whose_bound_was_hit_and_how_long_to_wait() -> None:
 def test_the_wait_is_told_by_what_runs_took_and_who_is_ahead() -> None:
     pool = Pool(cores=1, patience_s=0.1)
     for _ in range(2):
-        with pool.core("a"):
+        with pool.core("a", Watch()):
             time.sleep(0.6)
-    with pool.core("a"), pytest.raises(BusyError) as alone, pool.core("b"):
+    with pool.core("a", Watch()), pytest.raises(BusyError) as alone, pool.core("b", Watch()):
         pass
     assert alone.value.details["bound"] == "wait"
     assert alone.value.details["retry_after_s"] in {1, 2}  # itself, and whoever has the core
@@ -148,14 +149,14 @@ def test_the_wait_is_told_by_what_runs_took_and_who_is_ahead() -> None:
 
 def test_cores_that_a_batch_holds_count_as_its_turn() -> None:
     pool = Pool(cores=3, patience_s=5)
-    with pool.core("batch"), pool.spare_cores("batch", 5) as spare:
+    with pool.core("batch", Watch()), pool.spare_cores("batch", 5) as spare:
         assert spare == 2
         queue = pool._queue  # noqa: SLF001
         own, others = queue.join("batch"), queue.join("other")
         with pool.spare_cores("batch", 5) as none:
             assert none == 0
-    assert others.called.is_set()
-    assert own.called.is_set()
+    assert others.called
+    assert own.called
     queue.leave(others)
     queue.leave(own)
 
@@ -165,8 +166,8 @@ def test_a_batch_on_many_cores_lets_others_by() -> None:
     batch = [queue.join("batch") for _ in range(3)]
     own, others = queue.join("batch"), queue.join("other")
     queue.leave(batch[0])
-    assert others.called.is_set()
-    assert not own.called.is_set()
+    assert others.called
+    assert not own.called
 
 
 def test_no_wake_up_is_lost_between_threads_that_come_end_and_give_up() -> None:
@@ -177,7 +178,7 @@ def test_no_wake_up_is_lost_between_threads_that_come_end_and_give_up() -> None:
     def run(nap: float) -> bool:
         nonlocal at_once, most
         try:
-            with pool.core(str(nap)):
+            with pool.core(str(nap), Watch()):
                 with lock:
                     at_once += 1
                     most = max(most, at_once)

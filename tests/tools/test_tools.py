@@ -17,8 +17,7 @@ from gateway_tools.tool import Tool
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_a_description_is_short_and_ends_with_an_example_that_parses(tool: Tool[Any]) -> None:
     assert len(tool.description.split()) < 120
-    example = tool.description.partition("Example: ")[2].rstrip().removesuffix(".")
-    parsed(tool.input, json.loads(example))
+    parsed(tool.input, tool.example)
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
@@ -31,8 +30,7 @@ def test_schemas_are_objects_without_noise(tool: Tool[Any]) -> None:
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 def test_what_is_published_of_the_arguments_takes_the_example(tool: Tool[Any]) -> None:
     Draft202012Validator.check_schema(tool.input_schema)
-    example = tool.description.partition("Example: ")[2].rstrip().removesuffix(".")
-    Draft202012Validator(tool.input_schema).validate(json.loads(example))
+    Draft202012Validator(tool.input_schema).validate(tool.example)
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway_library.catalogue import Catalogue
@@ -18,6 +18,7 @@ from gateway_simulation.building import Builder
 from gateway_simulation.model import Model
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
+from gateway_simulation.watch import Watch
 from gateway_storage.database import Database
 
 
@@ -65,6 +66,7 @@ class Context:
     caller: Caller
     door: Door
     proof: Proof | None = None  # a payment that came along
+    watch: Watch = field(default_factory=Watch)  # how far its runs are, and to cancel them
 
     @property
     def account_id(self) -> str:

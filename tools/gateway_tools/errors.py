@@ -220,6 +220,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.RunTimeoutError: Failure(
         "timeout", 504, "Shorten the run, enlarge the step or loosen the tolerance."
     ),
+    simulation.RunCancelledError: Failure(
+        "run_cancelled", 409, "Nothing was charged; call again if the run is wanted after all."
+    ),
     simulation.StudyTimeoutError: Failure(
         "study_too_long",
         504,
@@ -275,6 +278,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     tools.RunSettledError: Failure(
         "runner_lost", 503, "Nothing was charged; repeat the call.", retry_after_s=1
+    ),
+    tools.TaskLostError: Failure(
+        "task_lost", 503, "Repeat the call, with reuse: true, which never pays twice for one run."
     ),
     # results
     runs.UnknownResultError: Failure(

@@ -1,8 +1,18 @@
 """What can go wrong between a caller and the system, beside what the layers below raise."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class ToolError(Exception):
     """Root of this package's failures."""
+
+
+class IncompleteError(ToolError):
+    """All that is wrong is what is missing. `details`: missing, the names of it."""
+
+    details: dict[str, Any]
 
 
 class NotBase64Error(ToolError):
@@ -34,6 +44,13 @@ class UnknownToolError(ToolError):
         self.details: dict[str, object] = {"name": name[:64], "tools": known}
 
 
+class TaskLostError(ToolError):
+    """The gateway that worked on an A2A task ended before the task did."""
+
+    def __init__(self) -> None:
+        super().__init__("the gateway that worked on this task has ended")
+
+
 class UnauthorizedError(ToolError):
     """No API key, or one that nobody has."""
 
@@ -51,11 +68,12 @@ class TooLargeError(ToolError):
         self.details: dict[str, object] = {"limit_bytes": limit_bytes}
 
 
-class NothingToRunError(ToolError):
+class NothingToRunError(IncompleteError):
     """A simulate or quote request names neither a model nor anything paid."""
 
     def __init__(self) -> None:
         super().__init__("the request names no model")
+        self.details = {"missing": ["fmu_id"]}
 
 
 class InvalidInputError(ToolError):
@@ -63,7 +81,15 @@ class InvalidInputError(ToolError):
 
     def __init__(self, problems: list[dict[str, str]], nearest: dict[str, list[str]]) -> None:
         super().__init__("the arguments don't fit")
-        self.details: dict[str, object] = {"problems": problems, "nearest": nearest}
+        self.details: dict[str, Any] = {"problems": problems, "nearest": nearest}
+
+
+class MissingInputError(InvalidInputError, IncompleteError):
+    """Required arguments are missing, and those given fit. `details`: missing beside problems."""
+
+    def __init__(self, problems: list[dict[str, str]]) -> None:
+        super().__init__(problems, {})
+        self.details["missing"] = [problem["field"] for problem in problems]
 
 
 class NotJsonError(ToolError):
@@ -96,10 +122,11 @@ class OnePackError(ToolError):
 
 
 class NotUnderstoodError(ToolError):
-    """A message is no tool call."""
+    """A message is no tool call. `details`: reason, tools, example (of a message's object)."""
 
-    def __init__(self) -> None:
-        super().__init__("the message is no tool call")
+    def __init__(self, reason: str, tools: list[str], example: dict[str, object]) -> None:
+        super().__init__(f"the message is no tool call: {reason}")
+        self.details: dict[str, object] = {"reason": reason, "tools": tools, "example": example}
 
 
 class CursorError(ToolError):

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway_simulation.nearest import nearest
-from gateway_tools.exceptions import InvalidInputError
+from gateway_tools.exceptions import InvalidInputError, MissingInputError
 
 InputT = TypeVar("InputT", bound=BaseModel)
 
@@ -26,6 +26,7 @@ def parsed(model: type[InputT], arguments: Mapping[str, Any]) -> InputT:
 
     Raises:
         InvalidInputError: they don't fit; it lists what is wrong, field by field.
+        MissingInputError: nothing is wrong but that some are missing.
 
     """
     unusable = next(_unusable(arguments, ()), None)
@@ -36,6 +37,8 @@ def parsed(model: type[InputT], arguments: Mapping[str, Any]) -> InputT:
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_input=False)
         problems = [_problem(mistake) for mistake in mistakes[:_SHOWN]]
+        if all(mistake["type"] == "missing" for mistake in mistakes):
+            raise MissingInputError(problems) from None
         unknown = [m["loc"] for m in mistakes[:_SHOWN] if m["type"] == "extra_forbidden"]
         raise InvalidInputError(problems, _nearest(model, unknown)) from None
 

@@ -96,7 +96,9 @@ def _run(
 ) -> tuple[StudyOutcome, StudyTable, Prepared]:
     """What came of the runs, as a table, and that ready to be kept."""
     with under_way(context, run_id):
-        outcome = run_study(context.gateway.simulator, plan.study, context.account_id)
+        outcome = run_study(
+            context.gateway.simulator, plan.study, context.account_id, context.watch
+        )
         table = table_of(plan.study, outcome)
         prepared = context.gateway.results.prepare_study(run_id, table)
     account_for(context, run_id, "done", outcome.usage)

@@ -87,7 +87,7 @@ def _from_store(
 def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prepared]:
     """The trajectory, and itself ready to be kept."""
     with under_way(context, run_id):
-        trajectory = context.gateway.simulator.run(plan.run, context.account_id)
+        trajectory = context.gateway.simulator.run(plan.run, context.account_id, context.watch)
         prepared = context.gateway.results.prepare(run_id, trajectory)
     account_for(context, run_id, "done", trajectory.usage)
     return trajectory, prepared

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,6 +15,7 @@ from gateway_tools.parsing import parsed
 from gateway_tools.schema import input_schema, output_schema
 
 InputT = TypeVar("InputT", bound=BaseModel)
+_EXAMPLE: Final = "Example: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,13 @@ class Tool(Generic[InputT]):
         """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
         answer = self.handle(context, parsed(self.input, arguments))
         return answer if isinstance(answer, Answered) else Answered(answer)
+
+    @cached_property
+    def example(self) -> dict[str, Any]:
+        """The arguments that end the description."""
+        text = self.description.partition(_EXAMPLE)[2].rstrip().removesuffix(".")
+        arguments: dict[str, Any] = json.loads(text)
+        return arguments
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

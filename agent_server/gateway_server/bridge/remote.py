@@ -18,15 +18,15 @@ import httpx2
 import mcp_types as types
 from mcp import Client
 from mcp.client.context import ClientRequestContext
+from mcp.client.session import LoggingFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway_server.bridge import failures
 from gateway_server.bridge.kept_keys import keep_key, kept_at, read_key
-from gateway_server.bridge.progress import in_order
+from gateway_server.bridge.progress import Listener, in_order
 
 T = TypeVar("T", bound=BaseModel)
 Failed = MCPError | httpx2.HTTPError | ValidationError
@@ -39,6 +39,14 @@ _NOT_CARRIED_OUT: Final = frozenset(
     {types.UNSUPPORTED_PROTOCOL_VERSION, types.METHOD_NOT_FOUND, types.INVALID_REQUEST}
 )
 _refused: ContextVar[list[httpx2.Response] | None] = ContextVar("refused", default=None)
+
+
+async def _unheard(params: types.LoggingMessageNotificationParams) -> None:
+    """For requests during which a gateway has nothing to tell."""
+    del params
+
+
+NOBODY: Final = Listener(None, _unheard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class Remote:
         self._http = http
         self._keyed = anyio.Lock()
         self._era: Era | None = None
+        self.log_level: types.LoggingLevel | None = None  # of a client that sets it once for all
 
     async def greet(self) -> Era:
         """Learn how the gateway speaks.
@@ -77,11 +86,13 @@ class Remote:
         self,
         request: types.Request[Any, Any],
         result: TypeAdapter[T],
-        progress: ProgressFnT | None = None,
+        listener: Listener = NOBODY,
         *,
         elicits: bool = False,
     ) -> T:
-        """The gateway's answer. `elicits`: whoever asks can be asked back, by a result.
+        """The gateway's answer; `listener` hears what it tells before.
+
+        `elicits`: whoever asks can be asked back, by a result.
 
         Raises:
             MCPError: the gateway's own error.
@@ -91,12 +102,12 @@ class Remote:
         await self._have_key()
         known = self._era
         try:
-            return await self._ask(request, result, progress, elicits=elicits)
+            return await self._ask(request, result, listener, elicits=elicits)
         except MCPError as error:
             if known is None or error.code not in _NOT_CARRIED_OUT:
                 raise
         self._era = None  # another version may answer there by now
-        return await self._ask(request, result, progress, elicits=elicits)
+        return await self._ask(request, result, listener, elicits=elicits)
 
     async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
         """The file that `GET path` answers.
@@ -159,7 +170,7 @@ class Remote:
         self,
         request: types.Request[Any, Any],
         result: TypeAdapter[T],
-        progress: ProgressFnT | None,
+        listener: Listener,
         *,
         elicits: bool,
     ) -> T:
@@ -167,25 +178,29 @@ class Remote:
         _refused.set(refused)
         failed: Failed
         try:
-            async with self._client(elicits=elicits) as client:
+            async with (
+                in_order(listener) as heard,
+                self._client(heard.log, elicits=elicits) as client,
+            ):
                 self._era = self._era or _era(client)
-                async with in_order(progress) as heard:
-                    try:
-                        return await client.session.send_request(
-                            request, result, progress_callback=heard
-                        )
-                    except (MCPError, ValidationError) as error:
-                        failed = error  # raised outside: leaving would wrap it into groups
+                try:
+                    return await client.session.send_request(
+                        request, result, progress_callback=heard.progress
+                    )
+                except (MCPError, ValidationError) as error:
+                    failed = error  # raised outside: leaving would wrap it into groups
         except (MCPError, httpx2.HTTPError, ExceptionGroup) as error:
             failed = _innermost(error)
         raise self._explained(failed, refused) from None
 
-    def _client(self, *, elicits: bool) -> Client:
+    def _client(self, log: LoggingFnT, *, elicits: bool) -> Client:
         era = self._era
         return Client(
             streamable_http_client(f"{self.url}/mcp", http_client=self._http),
             mode=era.mode if era else "auto",
             prior_discover=era.discovered if era else None,
+            logging_callback=log,
+            log_level=self.log_level,
             elicitation_callback=_by_result if elicits and era and era.discovered else None,
             cache=None,
         )

@@ -18,6 +18,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter
 
 from gateway_server.bridge.failures import BridgeError
+from gateway_server.bridge.progress import Listener
 from gateway_server.bridge.remote import Era, Remote, connected
 from gateway_server.bridge.transfers import Saving, held, save, upload
 from gateway_server.local_files import Folders
@@ -120,6 +121,10 @@ def bridge_server(remote: Remote, folders: Folders, number: str, era: Era | None
         except BridgeError as error:
             return tool_result(error.body, is_error=True)
 
+    async def set_level(_: Request, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        remote.log_level = params.level
+        return types.EmptyResult()
+
     server: Server[Any] = Server(
         "fmu-gateway",
         version=number,
@@ -132,6 +137,8 @@ def bridge_server(remote: Remote, folders: Folders, number: str, era: Era | None
         method = request.model_fields["method"].default
         if era is None or _has(era.capabilities, method):
             server.add_request_handler(method, params, _forward(remote, request, result))
+    if era is None or (era.discovered and era.capabilities.logging is not None):
+        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
     return server
 
 
@@ -154,7 +161,7 @@ async def _asked(
 ) -> Any:  # noqa: ANN401
     """The gateway's answer; what keeps it away is told as an error of MCP."""
     try:
-        return await remote.ask(request, result, _progress(ctx), elicits=_can_be_asked(ctx))
+        return await remote.ask(request, result, _listener(ctx), elicits=_can_be_asked(ctx))
     except BridgeError as error:
         raise MCPError(types.INTERNAL_ERROR, str(error), error.body) from None
 
@@ -175,7 +182,7 @@ async def _gone(
     remote: Remote, ctx: Request, params: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult:
     request = types.CallToolRequest(params=_going(params))
-    return await remote.ask(request, _CALLED, _progress(ctx), elicits=_can_be_asked(ctx))
+    return await remote.ask(request, _CALLED, _listener(ctx), elicits=_can_be_asked(ctx))
 
 
 async def _saved(
@@ -210,9 +217,15 @@ def _going(params: Any) -> Any:  # noqa: ANN401
     return params.model_copy(update={"meta": meta or None})
 
 
-def _progress(ctx: Request) -> Any:  # noqa: ANN401
-    """Whom to tell of progress, if the client asked for it."""
-    return ctx.session.report_progress if "progress_token" in (ctx.meta or {}) else None
+def _listener(ctx: Request) -> Listener:
+    """The client, which hears of progress if it asked for that."""
+
+    async def log(params: types.LoggingMessageNotificationParams) -> None:
+        message = types.LoggingMessageNotification(params=params)
+        await ctx.session.send_notification(message, related_request_id=ctx.request_id)
+
+    asked = "progress_token" in (ctx.meta or {})
+    return Listener(ctx.session.report_progress if asked else None, log)
 
 
 def _can_be_asked(ctx: Request) -> bool:

@@ -8,7 +8,8 @@ It prepares the jail of its children and lets one attack itself: it serves only 
 holds. Its first message is the tier's number, or "!" and why it gave up.
 
 An order arrives as one `layout.ASSIGNMENT` with four descriptors: the order, the result block, a
-block for output, and a socket on which the `layout.ENDING` is told once.
+block for output, and a socket on which the `layout.ENDING` is told once. A server that sends no
+more on that socket doesn't want the run any more: its child is killed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
+from enum import IntEnum
+from operator import itemgetter
 from typing import Any, Final
 
 from gateway_simulation.engine import child
@@ -31,6 +34,14 @@ from gateway_simulation.layout import ASSIGNMENT, ENDING
 
 DESCRIPTORS: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+class _Event(IntEnum):
+    """In the order in which they are met: descriptors' numbers are freed before they are taken."""
+
+    UNWANTED = 0
+    ENDED = 1
+    ORDERED = 2
 
 
 @dataclass(slots=True)
@@ -54,14 +65,16 @@ class _Zygote:
 
     def serve(self) -> None:
         """Until the server closes its end."""
-        self.selector.register(self.control, selectors.EVENT_READ)
+        self.selector.register(self.control, selectors.EVENT_READ, (_Event.ORDERED, None))
         while True:
-            for key, _ in self.selector.select(self._patience()):
-                if key.fileobj is self.control:
-                    if not self._begin():
-                        return
-                else:
-                    self._end(self.running[key.fd])
+            ready = [key.data for key, _ in self.selector.select(self._patience())]
+            for event, run in sorted(ready, key=itemgetter(0)):
+                if event is _Event.UNWANTED:
+                    self._give_up(run)
+                elif event is _Event.ENDED:
+                    self._end(run)
+                elif not self._begin():
+                    return
             self._enforce_deadlines()
 
     def stop(self) -> None:
@@ -117,8 +130,14 @@ class _Zygote:
         finally:
             os.close(word)
         deadline = time.monotonic() + told["timeout"]
-        self.running[handle] = _Running(pid, handle, heard, deadline, outcome)
-        self.selector.register(handle, selectors.EVENT_READ)
+        run = self.running[handle] = _Running(pid, handle, heard, deadline, outcome)
+        self.selector.register(handle, selectors.EVENT_READ, (_Event.ENDED, run))
+        self.selector.register(outcome, selectors.EVENT_READ, (_Event.UNWANTED, run))
+
+    def _give_up(self, run: _Running) -> None:
+        """The server ended its side of the reply's socket, on which it never sends anything."""
+        self.selector.unregister(run.outcome)
+        _kill(run)
 
     def _end(self, run: _Running) -> None:
         """Reap a child that ended, and whatever it left behind; tell the server."""
@@ -126,6 +145,8 @@ class _Zygote:
             os.killpg(run.pid, signal.SIGKILL)
         _, status, usage = os.wait4(run.pid, 0)
         self.selector.unregister(run.handle)
+        with contextlib.suppress(KeyError, ValueError):  # it was given up
+            self.selector.unregister(run.outcome)
         os.close(run.handle)
         del self.running[run.handle]
         self._kill_orphans()

@@ -43,7 +43,7 @@ void record(Core *core, double time) {
         if (!isfinite(row[i]))
             fail_value(core, i ? QUANTITY_COLUMN : QUANTITY_TIME, i ? i - 1 : 0, time);
     core->run->rows++;
-    core->rows_used++;
+    core->result->rows = ++core->rows_used;
 }
 
 /* Events that follow each other without time going on are endless. */

@@ -7,7 +7,8 @@
  * holds. Its first message is the tier's number, or "!" and why it gave up.
  *
  * An order arrives as one ASSIGNMENT with four descriptors: the order, the result block, a block
- * for output, and a socket on which the ENDING is told once. */
+ * for output, and a socket on which the ENDING is told once. A server that sends no more on that
+ * socket doesn't want the run any more: its child is killed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ typedef struct {
     int word; /* where it says that it is confined; closed before it loads the model */
     double deadline; /* monotonic [s] */
     uint32_t timed_out;
+    bool unwanted; /* by the server, and killed for that */
 } Child;
 
 static Child children[MOST_CHILDREN];
@@ -216,16 +218,28 @@ static int enforce_deadlines(void) {
     return next < 0 ? -1 : (int)(next * 1e3) + 1;
 }
 
+/* Nothing is ever sent on a reply's socket by the server: it becomes readable at its end. */
+static void give_up(Child *child) {
+    child->unwanted = true;
+    kill_child(child);
+}
+
 /* Until the server closes its end. */
 static void serve(int control) {
     for (;;) {
-        struct pollfd watched[1 + MOST_CHILDREN] = {{.fd = control, .events = POLLIN}};
-        for (int i = 0; i < n_children; i++)
-            watched[1 + i] = (struct pollfd){.fd = children[i].handle, .events = POLLIN};
+        struct pollfd watched[1 + 2 * MOST_CHILDREN] = {{.fd = control, .events = POLLIN}};
+        struct pollfd *ends = watched + 1, *replies = ends + n_children;
         int n = n_children;
-        if (poll(watched, (nfds_t)(1 + n), enforce_deadlines()) < 0) continue;
+        for (int i = 0; i < n; i++) {
+            ends[i] = (struct pollfd){.fd = children[i].handle, .events = POLLIN};
+            replies[i] = (struct pollfd){.fd = children[i].unwanted ? -1 : children[i].reply,
+                                         .events = POLLIN};
+        }
+        if (poll(watched, (nfds_t)(1 + 2 * n), enforce_deadlines()) < 0) continue;
+        for (int i = 0; i < n; i++)
+            if (replies[i].revents) give_up(&children[i]);
         for (int i = n - 1; i >= 0; i--) /* backwards: `end` moves the last into the gap */
-            if (watched[1 + i].revents) end(i);
+            if (ends[i].revents) end(i);
         if (watched[0].revents && !begin(control)) return;
     }
 }

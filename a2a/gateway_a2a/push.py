@@ -1,0 +1,155 @@
+"""Push notifications: what happens to a task is posted to where its account wants to hear of it.
+
+Whoever waits for the task never waits for them: each address has a queue of its own, in which a
+failed post is repeated a few times. What is in a queue when the gateway ends is not sent; the task
+itself can always be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+import structlog
+from a2a.server.tasks import PushNotificationEvent, PushNotificationSender
+from a2a.types.a2a_pb2 import TaskPushNotificationConfig, TaskStatusUpdateEvent
+from a2a.utils.errors import InternalError
+from a2a.utils.proto_utils import to_stream_response
+from a2a.utils.push_url_validator import validate_push_notification_url
+from google.protobuf.json_format import MessageToDict
+
+from gateway_a2a.progress import is_progress
+from gateway_a2a.push_configs import PushConfigs
+
+PAUSES_S: Final = (0.0, 1.0, 5.0, 25.0)
+"""Before each try."""
+MOST_QUEUED_BYTES: Final = 32 * 2**20
+MOST_QUEUED: Final = 1_000
+_TIMEOUT_S: Final = 10
+_AT_ONCE: Final = 20
+_TRY_AGAIN: Final = frozenset({408, 425, 429})
+
+_log = structlog.get_logger()
+
+
+async def screened(url: str) -> bool:
+    """Whether a gateway may post there: only to addresses that everybody can reach."""
+    return await validate_push_notification_url(url)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What one address still has to hear, oldest first."""
+
+    waiting: deque[bytes] = field(default_factory=deque)
+    worker: asyncio.Task[None] | None = None
+
+
+class Notifier(PushNotificationSender):
+    """Posts events to the addresses configured for their task, in their order."""
+
+    def __init__(self, configs: PushConfigs) -> None:
+        self._configs = configs
+        self._client = httpx.AsyncClient(
+            timeout=_TIMEOUT_S,
+            limits=httpx.Limits(max_connections=_AT_ONCE),
+            trust_env=False,  # a proxy would resolve the name again, to whatever it likes
+        )
+        self._queues: dict[tuple[str, str], _Queue] = {}
+
+    async def send_notification(self, task_id: str, event: PushNotificationEvent) -> None:
+        """Put the event into each queue; how far a run is isn't worth a request."""
+        if isinstance(event, TaskStatusUpdateEvent) and is_progress(event):
+            return
+        configs = await self._configs.get_info_for_dispatch(task_id)
+        if configs:
+            body = json.dumps(MessageToDict(to_stream_response(event))).encode()
+            for config in configs:
+                self._put((task_id, config.id), body)
+
+    async def aclose(self) -> None:
+        """Stop posting."""
+        workers = [queue.worker for queue in self._queues.values() if queue.worker]
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self._client.aclose()
+
+    def _put(self, address: tuple[str, str], body: bytes) -> None:
+        queued = [body for queue in self._queues.values() for body in queue.waiting]
+        if len(queued) >= MOST_QUEUED or sum(map(len, queued)) > MOST_QUEUED_BYTES:
+            _log.warning("push_dropped", task_id=address[0], queued=len(queued))
+            return
+        queue = self._queues.setdefault(address, _Queue())
+        queue.waiting.append(body)
+        if queue.worker is None:
+            queue.worker = asyncio.create_task(self._work(address, queue))
+
+    async def _work(self, address: tuple[str, str], queue: _Queue) -> None:
+        try:
+            while queue.waiting:
+                await self._deliver(address, queue.waiting[0])
+                queue.waiting.popleft()
+        finally:
+            del self._queues[address]
+
+    async def _deliver(self, address: tuple[str, str], body: bytes) -> None:
+        """Try a few times, each time as the configuration then is; it may be gone."""
+        for number, pause_s in enumerate(PAUSES_S):
+            await asyncio.sleep(pause_s)
+            try:
+                config = await self._config(address)
+                if config is None or await self._post(config, body, number):
+                    return
+            except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, InternalError) as error:
+                _log.info("push_failed", task_id=address[0], error=type(error).__name__)
+        _log.warning("push_given_up", task_id=address[0], tries=len(PAUSES_S))
+
+    async def _config(self, address: tuple[str, str]) -> TaskPushNotificationConfig | None:
+        configs = await self._configs.get_info_for_dispatch(address[0])
+        return next((config for config in configs if config.id == address[1]), None)
+
+    async def _post(self, config: TaskPushNotificationConfig, body: bytes, number: int) -> bool:
+        """Whether there is no more to be done: it arrived, or never will."""
+        url = httpx.URL(config.url)
+        pinned = await _pinned(url, number)
+        if not await screened(str(pinned)):
+            _log.warning("push_refused", task_id=config.task_id)
+            return True
+        request = self._client.build_request(
+            "POST",
+            pinned,
+            content=body,
+            headers=_headers(config, url),
+            extensions={"sni_hostname": url.host},
+        )
+        answer = await self._client.send(request, stream=True)  # whatever it says isn't read
+        await answer.aclose()
+        _log.info("push_posted", task_id=config.task_id, status=answer.status_code)
+        return answer.status_code < 500 and answer.status_code not in _TRY_AGAIN  # noqa: PLR2004
+
+
+async def _pinned(url: httpx.URL, number: int) -> httpx.URL:
+    """The URL with an address that its name has now, another one at each try.
+
+    What is checked is so what is connected to, whatever the name means a moment later.
+    """
+    port = url.port or (443 if url.scheme == "https" else 80)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    return url.copy_with(host=str(found[number % len(found)][4][0]))
+
+
+def _headers(config: TaskPushNotificationConfig, url: httpx.URL) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Host": url.netloc.decode("ascii")}
+    if config.token:
+        headers["X-A2A-Notification-Token"] = config.token
+    if config.authentication.scheme and config.authentication.credentials:
+        authentication = config.authentication
+        headers["Authorization"] = f"{authentication.scheme} {authentication.credentials}"
+    return headers

@@ -1,0 +1,21 @@
+"""What the HTTP doors must know of the world around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What the HTTP server must know of the world around it.
+
+    `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
+    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
+    `mcp_sessions`: kept for MCP's clients of old revisions.
+    """
+
+    base_url: str
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    upload_bytes: int
+    mcp_sessions: bool
