@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from gateway_server.app import Web, create_app
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
-from gateway_server.settings import Settings, SettingsError
+from gateway_server.settings import Settings, SettingsError, secret
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
@@ -22,7 +22,11 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
     """The system and the application around it."""
     gateway = compose(settings, address)
     web = Web(
-        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * MEGABYTE
+        base_url=address.base_url,
+        hosts=address.hosts,
+        origins=settings.cors_origins,
+        upload_bytes=settings.max_upload_mb * MEGABYTE,
+        secret=secret(settings),
     )
     return gateway, create_app(gateway, web)
 
