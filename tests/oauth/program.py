@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 VERIFIER = "v" * 43
+_CLOSED_AT_ONCE = httpx.Limits(max_keepalive_connections=0)
 REDIRECT = "http://127.0.0.1/callback"
 
 
@@ -47,10 +49,11 @@ class Program:
     name: str = "Test program"
     redirect_uris: tuple[str, ...] = (REDIRECT,)
     auth_method: str = "none"
+    http: httpx.Client = None  # type: ignore[assignment]  # another way to reach it
     registration: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url)
+        self.http = self.http or httpx.Client(base_url=self.url, limits=_CLOSED_AT_ONCE)
         self.registration = self.register().json()
 
     @property
@@ -101,7 +104,7 @@ class Program:
 
     def code(self, key: str, **more: str) -> str:
         """A code, by a person who agrees."""
-        return told(self.decide("allow", key, **more))["code"]
+        return told(self.decide("allow", key, None, **more))["code"]
 
     def exchange(self, code: str, **more: str) -> httpx.Response:
         """Tokens for a code."""
@@ -134,15 +137,22 @@ class Program:
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    def lists_tools(self, token: str) -> httpx.Response:
+    def requests(self, token: str, method: str, **params: Any) -> httpx.Response:  # noqa: ANN401
         """A request to /mcp."""
-        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json, text/event-stream",
         }
         return self.http.post("/mcp", json=call, headers=headers)
 
+    def calls(self, token: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a tool's call."""
+        answer = self.requests(token, "tools/call", name=tool, arguments=arguments)
+        (line,) = re.findall(r"^data: (\{.*)$", answer.text, re.MULTILINE)
+        said: dict[str, Any] = json.loads(line)
+        return said
+
     def gets_in(self, token: str) -> bool:
         """Whether /mcp takes the token."""
-        return self.lists_tools(token).status_code == 200
+        return self.requests(token, "tools/list").status_code == 200

@@ -59,7 +59,7 @@ class SignIn:
     def _own(self, headers: Headers) -> bool:
         """Whether our page sent this, as far as the browser tells; programs tell nothing."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        return origin in {None, self.addresses.issuer} and site in {None, "same-origin"}
+        return origin in {None, self.addresses.issuer} and site in {None, "same-origin", "none"}
 
     def _show(self, sealed: str) -> Response:
         try:
