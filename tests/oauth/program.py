@@ -14,8 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 VERIFIER = "v" * 43
-_CLOSED_AT_ONCE = httpx.Limits(max_keepalive_connections=0)
 REDIRECT = "http://127.0.0.1/callback"
+
+
+def reaching(url: str) -> httpx.Client:
+    """A client that leaves no connection open behind it."""
+    return httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def challenge(verifier: str = VERIFIER) -> str:
@@ -53,7 +57,7 @@ class Program:
     registration: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.http = self.http or httpx.Client(base_url=self.url, limits=_CLOSED_AT_ONCE)
+        self.http = self.http or reaching(self.url)
         self.registration = self.register().json()
 
     @property
