@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 from postgres import fresh_database
 from sqlalchemy import func, select
 
@@ -213,7 +213,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.opened = ExitStack()
         self.shop = self.opened.enter_context(on_sqlite())
-        self.used: set[str] = set()
+        self.used: dict[str, None] = {}  # in the order of their use
         self.ends: dict[str, datetime] = {}  # of each code and token
         self.grant_of: dict[str, int] = {}
         self.ended: set[int] = set()
@@ -232,6 +232,18 @@ class Lives(RuleBasedStateMachine):
     @rule(target=refreshes, code=codes)
     def exchange(self, code: str) -> str:
         return self._spend(code, self.shop.exchange(code))
+
+    @rule(target=refreshes)
+    def sign_in(self) -> str:
+        return self.exchange(self.let_in())
+
+    @precondition(lambda self: self.used)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        """Whoever copied it sends what was used already."""
+        secret = data.draw(st.sampled_from(list(self.used)))
+        again = self.shop.exchange if secret.startswith("fgc_") else self.shop.refresh
+        self._spend(secret, again(secret))
 
     @rule(target=refreshes, token=refreshes)
     def refresh(self, token: str) -> str:
@@ -282,7 +294,7 @@ class Lives(RuleBasedStateMachine):
             self.ended.add(grant)
         if not tokens or grant is None:
             return "fgr_none"
-        self.used.add(secret)
+        self.used[secret] = None
         self._know(tokens.access, grant, ACCESS_LIFE)
         self._know(tokens.refresh or "", grant, REFRESH_LIFE)
         return tokens.refresh or ""

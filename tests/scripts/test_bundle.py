@@ -75,7 +75,7 @@ def official_tool(folder: Path) -> Path:
     required = os.environ.get("CONFORMANCE_REQUIRED") == "1"
     if npm is None and not required:
         pytest.skip("there is no npm")
-    install = [npm or "npm", "install", "--silent", "--prefix", folder, TOOL]
+    install = [npm or "npm", "install", "--silent", "--prefix", str(folder), TOOL]
     done = subprocess.run(install, check=required, capture_output=True)
     if done.returncode:
         pytest.skip("npm can't install the tool here")
