@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 from anyio import to_thread
@@ -23,6 +23,7 @@ from gateway_server.bodies import LimitedBodies
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
+from gateway_server.oauth.addresses import PATHS, Addresses, oauth_addresses
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
 from gateway_server.rest import Rest, rest_router
@@ -43,6 +44,8 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     door = http_door(web.base_url)
     mcp = Later(lambda: _mcp(gateway, door, web))
     a2a = Later(lambda: _a2a(gateway, door, web.base_url))
+    addresses = oauth_addresses(web.base_url)
+    doors = [mcp, a2a]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +53,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         start_simulations(gateway)
         background = [
             asyncio.create_task(work)
-            for work in (mcp.run(), a2a.run(), keep_up(gateway), keep_library(gateway))
+            for work in (*(d.run() for d in doors), keep_up(gateway), keep_library(gateway))
         ]
         yield
         for task in background:
@@ -69,7 +72,11 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
     rest = Rest(gateway, door)
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
-    app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
+    app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway, oauth=addresses)))
+    if addresses:
+        oauth = Later(lambda: _oauth(gateway, door, addresses, web.secret))
+        doors.append(oauth)
+        app.router.routes.extend(Route(path, oauth) for path in PATHS)
     guarded = Authenticated(a2a, gateway, public=frozenset(CARD_PATHS))
     app.router.routes.extend(
         Route(path, guarded) for path in (*CARD_PATHS, "/a2a", "/a2a/{rest:path}")
@@ -93,6 +100,12 @@ def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
     return mcp_over_http(gateway, door, web)
+
+
+def _oauth(gateway: Gateway, door: Door, addresses: Addresses, secret: bytes) -> Opened:
+    from gateway_server.oauth.app import oauth_app  # noqa: PLC0415  see Later
+
+    return Opened(oauth_app(gateway, door, addresses, secret), nullcontext())
 
 
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:

@@ -12,7 +12,7 @@ from anyio import to_thread
 from gateway_library.operators import OperatorLibrary
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
-from gateway_tools.upkeep import delete_outdated, reconcile, recover
+from gateway_tools.upkeep import delete_ended_grants, delete_outdated, reconcile, recover
 
 _EVERY_S: Final = 30
 _LOOK_EVERY_S: Final = 2  # at the operators' folder
@@ -35,7 +35,7 @@ def start_simulations(gateway: Gateway) -> None:
 async def keep_up(gateway: Gateway) -> None:
     """At the start and again and again, until cancelled; a failure waits for the next round."""
     while True:
-        for work in (_recover, _reconcile, delete_outdated):
+        for work in (_recover, _reconcile, delete_outdated, delete_ended_grants):
             try:
                 await to_thread.run_sync(work, gateway)
             except Exception:  # noqa: BLE001  the next round may fare better

@@ -70,7 +70,7 @@ def mcp(
     settings = _settings()
     configure_logs(settings.log_format, secrets_of(settings))
     folders = tuple(allow or [Path.cwd()])
-    if gateway is None:
+    if not gateway:  # a client that has none configured passes an empty one
         _serve_here(settings, folders)
     else:
         _serve_there(settings, folders, gateway)

@@ -37,7 +37,7 @@ class Guarded:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Content-Security-Policy", _NOTHING)
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers.setdefault("Referrer-Policy", "no-referrer")
             await send(message)
 
         await self._app(scope, receive, guarded)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Final
 
 from anyio import to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_TURN: Final = threading.Lock()
+"""Two threads that import one package from two ends at once deadlock: doors open one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Later:
         """Build and keep running until cancelled."""
         self._app = asyncio.get_running_loop().create_future()
         try:
-            opened = await to_thread.run_sync(self._build)
+            opened = await to_thread.run_sync(self._built)
             async with opened.running:
                 self._app.set_result(opened.app)
                 await asyncio.Event().wait()
@@ -38,6 +43,10 @@ class Later:
             if not self._app.done():
                 self._app.set_exception(error)
             raise
+
+    def _built(self) -> Opened:
+        with _TURN:
+            return self._build()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on, as soon as there is something to hand on to."""

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import HTMLResponse
 
 from gateway_payments.receipts import Receipt, Stage
+from gateway_server.html_page import html_page
 
 SUCCESS_PATH: Final = "/payments/success"
 CANCEL_PATH: Final = "/payments/cancelled"
@@ -40,12 +41,6 @@ _SAID: Final[dict[Stage, tuple[str, str]]] = {
         "Another amount arrived than was asked for. Please contact whoever runs this service.",
     ),
     "returned": ("Given back", "The money went back to you. To run it, ask your agent anew."),
-}
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -94,11 +89,4 @@ def _page(
 ) -> HTMLResponse:
     refresh = f'<meta http-equiv="refresh" content="{reload_s}">' if reload_s else ""
     about = f"<p><strong>{html.escape(what)}</strong></p>" if what else ""
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width">{refresh}'
-        f"<title>{title}</title><style>body{{font:1.1rem/1.6 system-ui;max-width:32rem;"
-        "margin:20vh auto;padding:0 1rem;overflow-wrap:anywhere}</style>"
-        f"<h1>{title}</h1>{about}<p>{text}</p></html>"
-    )
-    return HTMLResponse(body, headers=_HEADERS)
+    return html_page(title, f"{about}<p>{text}</p>", head=refresh)

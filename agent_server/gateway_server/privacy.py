@@ -19,6 +19,7 @@ _SHAPES: Final = (
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",  # API keys
     r"(?<=/uploads/)[\w%-]{8,}",  # tickets
     r"(?<=\.)[0-9a-f]{64}\b",  # payment tokens
+    r"\bfg[acr]_[\w-]{20,}",  # OAuth's codes and tokens
     r"\b(?:sk|rk)_(?:test|live)_\w+",
     r"\bwhsec_\w+",
     r"(?i:(?<=\bbearer )[^\s'\"]+)",

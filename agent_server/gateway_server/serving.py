@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from gateway_server.app import create_app
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
-from gateway_server.settings import Settings, SettingsError
+from gateway_server.settings import Settings, SettingsError, secret
 from gateway_server.web import Web
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
@@ -28,6 +28,7 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         origins=settings.cors_origins,
         upload_bytes=settings.max_upload_mb * MEGABYTE,
         mcp_sessions=settings.mcp_sessions,
+        secret=secret(settings),
     )
     return gateway, create_app(gateway, web)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,8 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
-    `mcp_sessions`: kept for MCP's clients of old revisions.
+    `mcp_sessions`: kept for MCP's clients of old revisions. `secret`: the gateway's own, the same in
+    all that share a database.
     """
 
     base_url: str
@@ -19,3 +20,4 @@ class Web:
     origins: tuple[str, ...]
     upload_bytes: int
     mcp_sessions: bool
+    secret: bytes = field(repr=False)

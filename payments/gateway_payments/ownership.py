@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from gateway_payments import accounts, budgets
+from gateway_payments import accounts, budgets, oauth_clients, oauth_grants
 from gateway_payments.accounts import ApiKeyRow, Caller, NewKey
 from gateway_payments.budgets import Budget, BudgetRow
 from gateway_payments.exceptions import (
@@ -18,6 +18,7 @@ from gateway_payments.exceptions import (
     NotLinkedError,
     OfferUnavailableError,
 )
+from gateway_payments.oauth_grants import Asked, OAuthGrantRow
 
 AUTOMATIC = ("credits", "metered")  # offers that need nobody to agree
 
@@ -34,6 +35,21 @@ def add_key(
     if budget is not None:
         budgets.set_budget(db, new.key_id, budget)
     return new
+
+
+def let_in(
+    db: Connection, caller: Caller, asked: Asked, budget: Budget | None, now: datetime
+) -> str | None:
+    """Let a program act for the account, by a key that it doesn't see; its authorization code.
+
+    None where the program isn't registered any more. Raises LimitedKeyError.
+    """
+    client = oauth_clients.find(db, asked.client_id)
+    if client is None:
+        return None
+    new = add_key(db, caller, f"{client.name} (OAuth)", budget, now)
+    oauth_clients.used(db, client.client_id, now)
+    return oauth_grants.begin(db, new.key_id, asked, now)
 
 
 def revoke_key(db: Connection, caller: Caller, key_id: str, now: datetime) -> None:
@@ -81,8 +97,9 @@ def change_auto_pay(
 
 
 def _unlimited(db: Connection, account_id: str) -> int:
-    """How many keys of the account are good and have no budget."""
-    return _good(db, account_id, ApiKeyRow.id.not_in(select(BudgetRow.key_id)))
+    """How many keys of the account are good, have no budget, and are in somebody's hands."""
+    own = ApiKeyRow.id.not_in(select(OAuthGrantRow.key_id))
+    return _good(db, account_id, ApiKeyRow.id.not_in(select(BudgetRow.key_id)), own)
 
 
 def _good(db: Connection, account_id: str, *which: ColumnElement[bool]) -> int:

@@ -16,6 +16,7 @@ from conftest import Running
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
+from oauth.sdk_client import Browser, Kept, provider, who_has
 from served import COMMAND
 
 from gateway_tools.registry import TOOLS
@@ -41,9 +42,9 @@ ENTRIES = [*_entries(ROOT / "README.md"), *_entries(PAGE)]
 
 def test_each_client_has_each_way_that_it_can_take() -> None:
     ids = {str(entry.id) for entry in ENTRIES if str(entry.id).startswith("clients ")}
-    ways = ("fmu-local", "fmu-bridge", "fmu-remote")
+    ways = ("fmu-local", "fmu-bridge", "fmu-remote", "fmu-remote-key")
     expected = {f"clients {client} {way}" for client in CLIENTS for way in ways}
-    assert ids == expected - {"clients Claude Desktop fmu-remote"}
+    assert ids == {one for one in expected if "Desktop fmu-remote" not in one}
 
 
 @pytest.mark.slow  # programs of their own
@@ -53,7 +54,10 @@ def test_a_configuration_leads_to_all_tools(
 ) -> None:
     where = free_gateway.account()
     filled = _filled(entry, where.url, where.key, tmp_path)
-    tools = anyio.run(_tools_over_http if "url" in filled else _tools_over_stdio, filled, tmp_path)
+    if "url" in filled:
+        tools = anyio.run(_tools_over_http, filled, where.key)
+    else:
+        tools = anyio.run(_tools_over_stdio, filled, tmp_path)
     assert tools == list(TOOLS)
 
 
@@ -93,9 +97,13 @@ async def _tools_over_stdio(entry: dict[str, Any], folder: Path) -> list[str]:
         return [tool.name for tool in (await client.list_tools()).tools]
 
 
-async def _tools_over_http(entry: dict[str, Any], _: Path) -> list[str]:
+async def _tools_over_http(entry: dict[str, Any], key: str) -> list[str]:
+    """With the header that is written; without one a person signs in with `key`."""
+    signing_in = provider(entry["url"].removesuffix("/mcp"), Browser(who_has(key)), Kept())
     async with (
-        create_mcp_http_client(headers=entry["headers"]) as http,
+        create_mcp_http_client(
+            headers=entry.get("headers"), auth=None if "headers" in entry else signing_in
+        ) as http,
         Client(streamable_http_client(entry["url"], http_client=http)) as client,
     ):
         return [tool.name for tool in (await client.list_tools()).tools]

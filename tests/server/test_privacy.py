@@ -19,6 +19,7 @@ import pytest
 import structlog
 from conftest import WEBHOOK_SECRET
 from hostile.processes import descendants
+from oauth.program import Program
 from served import SERVE, Served, free_port, served
 from stripe_standin.server import running
 
@@ -75,7 +76,7 @@ def session(
 
 def _every_secret_is_sent(url: str, stripe: str) -> set[str]:
     key = httpx.post(f"{url}/keys").json()["key"]
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as http:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         upload_url = http.post("/fmus", json={}).json()["upload_url"]
         for content in (b"no FMU", b"neither"):
             assert httpx.put(upload_url, content=content).is_client_error
@@ -92,7 +93,20 @@ def _every_secret_is_sent(url: str, stripe: str) -> set[str]:
         assert http.post("/simulate", json=body).status_code == 409
         httpx.post(f"{stripe}/control/faults", json={"faults": ["error"] * 3})
         http.post("/simulate", json={**request, "stop_time": 1.5})
-    return {key, upload_url.rpartition("/")[2], token, token.rpartition(".")[2]}
+    signed_in = _of_a_program_that_signs_in(url, key)
+    return {key, upload_url.rpartition("/")[2], token, token.rpartition(".")[2], *signed_in}
+
+
+def _of_a_program_that_signs_in(url: str, key: str) -> set[str]:
+    program = Program(url, auth_method="client_secret_post")
+    code = program.code(key)
+    first = program.exchange(code).json()
+    second = program.refresh(first["refresh_token"]).json()
+    program.calls(second["access_token"], "account", {"key": second["refresh_token"]})
+    program.exchange(code)
+    program.http.get("/token", params={"code": code})
+    tokens = {one[kind] for one in (first, second) for kind in ("access_token", "refresh_token")}
+    return {code, *tokens, program.identity["client_secret"]}
 
 
 def test_no_secret_of_a_whole_session_is_in_the_logs(session: tuple[Served, set[str]]) -> None:

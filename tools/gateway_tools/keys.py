@@ -11,6 +11,7 @@ from gateway_payments import accounts, budgets, ownership
 from gateway_payments.budgets import Budget, Standing
 from gateway_payments.exceptions import BudgetCurrencyError
 from gateway_payments.money import MICROS
+from gateway_payments.oauth_grants import Asked
 from gateway_tools.context import Context, Gateway
 
 Amount = Annotated[float, Field(strict=True, ge=0, le=1e9)]
@@ -127,6 +128,17 @@ def add_key(context: Context, request: NewKeyInput) -> NewKeyOutput:
     with context.gateway.database.write() as db:
         new = ownership.add_key(db, context.caller, request.label, budget, context.now)
     return _new_key(new)
+
+
+def let_in(context: Context, asked: Asked, request: BudgetInput) -> str | None:
+    """Let a program act for the account, within a budget of its own; its authorization code.
+
+    The caller agreed on the sign-in page. None: the program isn't registered any more. Raises
+    LimitedKeyError.
+    """
+    budget = _budget(context, request)
+    with context.gateway.database.write() as db:
+        return ownership.let_in(db, context.caller, asked, budget, context.now)
 
 
 def revoke_key(context: Context, key_id: str) -> None:

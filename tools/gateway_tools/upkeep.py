@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from gateway_payments import oauth_clients, oauth_grants
 from gateway_payments.reconciling import Reconciled
 from gateway_runs import records
 from gateway_tools.context import Gateway
@@ -47,3 +48,13 @@ def delete_outdated(gateway: Gateway) -> list[str]:
             records.expire(db, run_id)
             gateway.results.delete(db, run_id)
     return old
+
+
+def delete_ended_grants(gateway: Gateway) -> int:
+    """End grants of programs that can't be used any more; forget them and idle programs; how many.
+
+    A program that stays away for longer than its refresh token lives has to ask again.
+    """
+    now = gateway.clock()
+    with gateway.database.write() as db:
+        return oauth_grants.delete_ended(db, now) + oauth_clients.delete_unused(db, now)
