@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway_payments.proof import Proof
 from gateway_server.x402_headers import receipt_headers, required_headers
 from gateway_tools.errors import Problem, problem
+
+PROBLEM: Final = "application/problem+json"
 
 
 class Unbroken:
@@ -47,7 +49,7 @@ def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
         body,
         status_code=told.failure.status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=PROBLEM,
     )
 
 
