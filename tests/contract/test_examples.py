@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
 import pytest
 from conftest import Running
+from contract.ids import filled, pay_for
 from doors.credit import give_credits
 
 from gateway_server import examples
 from gateway_tools.errors import FAILURES
 
-BALL: Final[dict[str, Any]] = {"fmu_id": "msl:BouncingBall", "stop_time": 3}
 SHOWN: Final = {
     "/simulate": examples.SIMULATE,
     "/studies": examples.STUDY,
@@ -61,41 +60,10 @@ def test_each_example_of_a_request_is_carried_out(
     body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
     assert body["examples"][name]["value"] == SHOWN[path][name]
     request = filled(http, SHOWN[path][name])
-    if path == "/simulate" and "quote_id" in request:
-        paid = {"quote_id": request["quote_id"], "offer": "credits"}
-        http.post("/pay", json=paid).raise_for_status()
+    if path == "/simulate":
+        pay_for(http, request)
     answer = http.request(method, path, json=request)
     assert answer.is_success, answer.text
-
-
-def filled(http: httpx.Client, example: dict[str, Any]) -> dict[str, Any]:
-    """The example with ids of this account in place of those that stand for them."""
-    text = json.dumps(example, ensure_ascii=False)
-    while "_…" in text:
-        kind = text.partition("_…")[0].rpartition('"')[2]
-        text = text.replace(f"{kind}_…", MAKES[kind](http), 1)
-    request: dict[str, Any] = json.loads(text)
-    return request
-
-
-def a_result(http: httpx.Client) -> str:
-    return str(http.post("/simulate", json=BALL).raise_for_status().json()["result_id"])
-
-
-def a_quote(http: httpx.Client) -> str:
-    return str(http.post("/quotes", json=BALL).raise_for_status().json()["quote_id"])
-
-
-def a_session(http: httpx.Client) -> str:
-    paying = {"quote_id": a_quote(http), "offer": "stripe_checkout"}
-    return str(http.post("/pay", json=paying).raise_for_status().json()["session_id"])
-
-
-def a_key(http: httpx.Client) -> str:
-    return str(http.post("/account/keys").raise_for_status().json()["key_id"])
-
-
-MAKES: Final = {"res": a_result, "qt": a_quote, "cs": a_session, "key": a_key}
 
 
 def test_each_operation_has_a_name_and_a_sentence_of_its_own(document: dict[str, Any]) -> None:
