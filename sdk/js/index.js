@@ -91,7 +91,7 @@ export class FMUGatewayClient {
     return this.#json("GET", path("/fmus", fmuId));
   }
 
-  variables(fmuId, { query, causality, limit, cursor } = {}) {
+  variables(fmuId, { query, causality, limit = 200, cursor } = {}) {
     const asked = { query, causality, limit, cursor };
     return this.#json("GET", `${path("/fmus", fmuId)}/variables`, { query: asked });
   }
