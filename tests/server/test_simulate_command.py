@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from conftest import Running
 from typer.testing import CliRunner
 
@@ -18,7 +17,7 @@ from gateway_server.cli import app
 
 pytestmark = pytest.mark.slow  # each call starts a gateway of its own
 
-Command = Callable[..., Result]
+Command = Callable[..., Any]
 BALL = ("simulate", "msl:BouncingBall", "--stop", "1", "--kpi", "h_max")
 
 
