@@ -115,7 +115,9 @@ def simulate(  # noqa: PLR0913  what there is to say of a run
         str | None, typer.Argument(help="A file, or an id such as msl:BouncingBall")
     ] = None,
     *,
-    stop: Annotated[float | None, typer.Option(metavar="S", help="End of the run [s]")] = None,
+    stop: Annotated[
+        float | None, typer.Option(metavar="S", help="End of the run, in seconds")
+    ] = None,
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A start value")
     ] = None,

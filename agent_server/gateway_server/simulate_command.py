@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -212,7 +213,8 @@ def _requirement(body: Mapping[str, Any]) -> list[str]:
     ]
     if body["checkout_url"]:
         lines.append(f"Pay at {body['checkout_url']}")
-    lines.append(f"Valid until {body['expires_at']}.")
+    expires = datetime.fromisoformat(body["expires_at"])
+    lines.append(f"Valid until {expires:%Y-%m-%d %H:%M %Z}.")
     lines.append("Then: fmu-gateway simulate --payment-token TOKEN")
     return lines + [f"  {number}. {step}" for number, step in enumerate(body["next_steps"], 1)]
 

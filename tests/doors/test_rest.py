@@ -208,6 +208,30 @@ def test_an_upload_that_is_too_large_is_refused(free_gateway: Running) -> None:
         assert http.get("/fmus").json()["models"] == []
 
 
+@pytest.mark.parametrize("kind", ["text/html", "image/png", "multipart/form-data; boundary=x"])
+def test_what_a_body_is_called_matters_less_than_what_it_is(http: httpx.Client, kind: str) -> None:
+    headers = {"Content-Type": kind}
+    assert http.post("/quotes", content=json.dumps(BALL), headers=headers).status_code == 200
+    wrong = http.post("/quotes", content=b"<html>", headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "not_json")
+    assert wrong.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fmu_id": "x" * 10 * 2**20},
+        {**BALL, "start_values": {"x" * 10 * 2**20: 1}},
+        {**BALL, "kpis": ["h_max"] * 2**20},
+        {**BALL, "x" * 10 * 2**20: 1},
+    ],
+)
+def test_ten_megabytes_are_refused_in_a_few_words(http: httpx.Client, body: dict[str, Any]) -> None:
+    answer = http.post("/quotes", json=body)
+    assert answer.status_code == 422
+    assert len(answer.content) < 10_000
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/results", "/fmus/a/b"])
 def test_an_unknown_address_is_a_problem_too(http: httpx.Client, path: str) -> None:
     answer = http.get(path)

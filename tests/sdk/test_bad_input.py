@@ -186,6 +186,7 @@ def test_a_gateway_that_dies_in_the_middle_of_a_run_is_asked_again_and_paid_once
         "PAYMENT_OFFERS": "credits",
         "CREDITS_PRICE_CENTS": "100",
         "FMU_GATEWAY_DB_PATH": str(database),
+        "SIMULATION_TIMEOUT_S": "5",  # what is older was left behind by a crash
     }
     serve = (COMMAND, "serve", "--port", str(port))
     for name in ("first", "second"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def test_a_price_is_told_readably_or_as_json(command: Command, paid_gateway: Run
     assert priced.exit_code == 0
     assert priced.stdout.startswith("This run costs 1.00 USD (quote qt_")
     assert "  credits: 1 USD\nPay at http" in priced.stdout
+    assert re.search(r"^Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$", priced.stdout, re.MULTILINE)
     as_json = json.loads(command(*BALL, *there, "--quote", "--json").stdout)
     assert (as_json["code"], as_json["amount"]) == ("payment_required", 1.0)
     unpaid = command(*BALL, *there)
