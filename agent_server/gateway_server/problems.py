@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +32,8 @@ class Unbroken:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            return  # gone before its request was whole: nobody waits for an answer
         except Exception as error:
             if started or scope["type"] != "http":
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,18 @@ def test_an_upload_that_is_too_large_is_refused(free_gateway: Running) -> None:
         assert answer.status_code == 413
         assert answer.json()["code"] in {"upload_too_large", "too_large"}
         assert http.get("/fmus").json()["models"] == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(free_gateway: Running) -> None:
+    where = free_gateway.account()
+    host, port = where.url.removeprefix("http://").split(":")
+    head = f"POST /fmus HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {where.key}\r\n"
+    with socket.create_connection((host, int(port))) as raw:
+        raw.sendall(f"{head}Content-Length: {MODEL.stat().st_size}\r\n\r\n".encode())
+        raw.sendall(MODEL.read_bytes()[:1000])
+    with free_gateway.http(where) as http:
+        assert http.get("/fmus").json()["models"] == []
+        assert http.post("/fmus", content=MODEL.read_bytes()).status_code == 201
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/png", "multipart/form-data; boundary=x"])
