@@ -14,12 +14,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from gateway_server.auth import Authenticated
 from gateway_server.background import keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
+from gateway_server.contract import describe
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
@@ -67,11 +68,13 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         lifespan=lifespan,
         docs_url=None,  # `pages` has it, with a policy of its own
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name.rstrip("_"),
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     rest = Rest(gateway, door)
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
+    describe(app)
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway, oauth=addresses)))
     if addresses:
         oauth = Later(lambda: _oauth(gateway, door, addresses, web.secret))
@@ -126,5 +129,19 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         case 404:
             return respond(UnknownPathError(request.url.path))
         case 405:
-            return respond(MethodNotAllowedError())
+            refusal = respond(MethodNotAllowedError())
+            refusal.headers["Allow"] = ", ".join(_methods(request))
+            return refusal
     return respond(MalformedRequestError(str(error.detail)))
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the request's address takes: the framework names its first route's only."""
+    return [
+        method
+        for method in ("DELETE", "GET", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from anyio import to_thread
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_payments import oauth_grants
-from gateway_payments.accounts import Caller, find_caller
+from gateway_payments.accounts import Caller, find_caller, local_caller
 from gateway_server.oauth.addresses import Addresses
 from gateway_server.problems import respond
 from gateway_tools.context import Gateway
@@ -51,6 +52,20 @@ def caller_of(gateway: Gateway, key: str) -> Caller:
     if caller is None:
         raise UnauthorizedError(given=True)
     return caller
+
+
+def caller_of(gateway: Gateway, key: SecretStr | None) -> Caller:
+    """The account of FMU_GATEWAY_KEY, else the one local account.
+
+    Raises:
+        UnauthorizedError: it is no key of this gateway.
+
+    """
+    if key is not None:
+        header = f"Bearer {key.get_secret_value()}"
+        return authenticate(gateway, Headers({"authorization": header}))
+    with gateway.database.write() as db:
+        return local_caller(db, gateway.clock())
 
 
 class Authenticated:

@@ -1,4 +1,4 @@
-"""Requests over HTTP: reading a JSON body, bounding any body, and describing both in OpenAPI."""
+"""Requests over HTTP: reading a JSON body, and bounding any body."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 from typing import Any, Final
 
 from fastapi import Request
-from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_server.problems import respond
 from gateway_tools.exceptions import NotJsonError, TooLargeError
-from gateway_tools.registry import TOOLS
 
 BODY_LIMIT: Final = 16 * 2**20
 _UPLOADS: Final = ("/fmus", "/uploads/")
@@ -34,61 +32,6 @@ async def read_body(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotJsonError
     return value
-
-
-def body_docs(name: str) -> dict[str, Any]:
-    """OpenAPI of a route whose body is the tool's input and whose answer is its output."""
-    return object_docs(TOOLS[name].input, TOOLS[name].output)
-
-
-def object_docs(
-    body: type[BaseModel], answer: type[BaseModel], status: int = 200
-) -> dict[str, Any]:
-    """OpenAPI of a route that takes `body` and answers `answer`."""
-    content = {"application/json": {"schema": _inline(body)}}
-    return {
-        "openapi_extra": {"requestBody": {"required": True, "content": content}},
-        "response_model": None,
-        "responses": {status: {"model": answer}},
-    }
-
-
-def query_docs(name: str, answer: type[BaseModel] | None = None) -> dict[str, Any]:
-    """OpenAPI of a route whose query is the tool's input; it answers its output, or `answer`."""
-    tool = TOOLS[name]
-    parameters = [
-        {
-            "name": field,
-            "in": "query",
-            "schema": schema,
-            "description": schema.get("description", ""),
-        }
-        for field, schema in _inline(tool.input)["properties"].items()
-        if not field.endswith("_id")
-    ]
-    return {
-        "openapi_extra": {"parameters": parameters},
-        "response_model": None,
-        "responses": {200: {"model": answer or tool.output}},
-    }
-
-
-def _inline(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's schema without `$defs`, so that it can stand anywhere in the document."""
-    schema = model.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs", {})
-
-    def resolved(part: Any) -> Any:  # noqa: ANN401
-        if isinstance(part, list):
-            return [resolved(item) for item in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            return resolved(definitions[part["$ref"].rpartition("/")[2]])
-        return {key: resolved(value) for key, value in part.items()}
-
-    plain: dict[str, Any] = resolved(schema)
-    return plain
 
 
 class LimitedBodies:

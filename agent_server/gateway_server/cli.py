@@ -6,11 +6,14 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gateway_server.settings import Settings, SettingsError, described, read_settings, secrets_of
+
+if TYPE_CHECKING:
+    from gateway_server.places import Place
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulation models for agents.")
 library = typer.Typer(no_args_is_help=True, help="The model library.")
@@ -93,6 +96,106 @@ def _serve_there(settings: Settings, folders: tuple[Path, ...], url: str) -> Non
         _stop(["--gateway: give an address that begins with http:// or https://"])
     key = settings.fmu_gateway_key
     serve_bridge(url, key.get_secret_value() if key else None, folders)
+
+
+_Gateway = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FMU_GATEWAY_URL",
+        metavar="URL",
+        help="Run at the gateway there; default: on this machine, no server needed",
+    ),
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout")]
+
+
+@app.command()
+def simulate(  # noqa: PLR0913  what there is to say of a run
+    model: Annotated[
+        str | None, typer.Argument(help="A file, or an id such as msl:BouncingBall")
+    ] = None,
+    *,
+    stop: Annotated[
+        float | None, typer.Option(metavar="S", help="End of the run, in seconds")
+    ] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A start value")
+    ] = None,
+    kpis: Annotated[
+        list[str] | None, typer.Option("--kpi", metavar="NAME", help="Such as h_max")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="The fields of a simulate request")
+    ] = None,
+    quote: Annotated[bool, typer.Option("--quote", help="Print the price, run nothing")] = False,
+    payment_token: Annotated[
+        str | None, typer.Option(metavar="T", help="Pays for it; alone, it runs what was quoted")
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Show the plot when it is there")] = False,
+    output: Annotated[Path, typer.Option(help="Folder of the files")] = Path("simulation_results"),
+    as_json: _AsJson = False,
+    gateway: _Gateway = None,
+) -> None:
+    """Run a model and write its CSV, JSON and PNG.
+
+    Status 1 after an error, 2 where it has to be paid first.
+    """
+    from gateway_server.simulate_command import Wish  # noqa: PLC0415
+    from gateway_server.simulate_command import simulate as run  # noqa: PLC0415
+
+    wish = Wish(
+        model,
+        config,
+        stop,
+        values or (),
+        kpis or (),
+        payment_token,
+        quote=quote,
+        as_json=as_json,
+        plot=plot,
+        output=output,
+    )
+    _at(gateway, lambda place: run(place, wish))
+
+
+@app.command()
+def describe(
+    model: Annotated[str, typer.Argument(help="A file, or an id such as msl:BouncingBall")],
+    *,
+    query: Annotated[str | None, typer.Option(help="Only variables with these words")] = None,
+    as_json: _AsJson = False,
+    gateway: _Gateway = None,
+) -> None:
+    """Show a model: its variables, units, start values and default experiment."""
+    from gateway_server.simulate_command import describe as show  # noqa: PLC0415
+
+    _at(gateway, lambda place: show(place, model, query, as_json=as_json))
+
+
+def _at(gateway: str | None, work: Callable[[Place], int]) -> NoReturn:
+    """Do it here, or at the gateway, and end with its status."""
+    from gateway_server import places  # noqa: PLC0415
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
+    from gateway_server.simulate_command import MistakeError, told  # noqa: PLC0415
+    from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
+
+    settings = _settings(**places.own_database())
+    configure_logs("console", secrets_of(settings), least=logging.WARNING)
+    key = settings.fmu_gateway_key
+    try:
+        with (
+            places.here(settings)
+            if gateway is None
+            else places.there(gateway, key.get_secret_value() if key else None)
+        ) as place:
+            status = work(place)
+    except places.RefusedError as refused:
+        status = told(refused.body, as_json=False)
+    except UnauthorizedError:
+        _stop(["FMU_GATEWAY_KEY: is no key of this gateway"])
+    except MistakeError as mistake:
+        _stop([str(mistake)])
+    sys.exit(status)
 
 
 @app.command()

@@ -88,6 +88,13 @@ def compose(settings: Settings, address: Address) -> Gateway:
     )
 
 
+def close(gateway: Gateway) -> None:
+    """End the simulations and give the database back."""
+    gateway.simulator.close()
+    gateway.payments.close()
+    gateway.database.close()
+
+
 def address_of(settings: Settings, port: int) -> Address:
     """The server's address once its port is known."""
     local = tuple(f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]"))

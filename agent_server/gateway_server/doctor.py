@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway_server.compose import address_of, compose
-from gateway_server.serving import close
+from gateway_server.compose import address_of, close, compose
 from gateway_server.settings import Settings, SettingsError, database_url, without_password
 from gateway_simulation import native
 from gateway_simulation.layout import Tier

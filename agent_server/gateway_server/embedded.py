@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from gateway_server.compose import address_of
-from gateway_server.serving import application, bound, close, uvicorn_config
+from gateway_server.compose import address_of, close
+from gateway_server.serving import application, bound, uvicorn_config
 from gateway_server.settings import Settings
 from gateway_tools.context import Gateway
 

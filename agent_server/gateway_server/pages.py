@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
 from gateway_server import icon, payment_pages
+from gateway_server.contract import FILE, TEXT, contract
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
 from gateway_server.rest import Rest, answered, uploaded
@@ -20,6 +22,45 @@ from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError, RestartNeededError
 from gateway_tools import keys, upload_fmu
 from gateway_tools.context import Context, Gateway
+
+
+class Health(BaseModel):
+    """What the gateway is."""
+
+    status: str
+    version: str
+    engines: list[str] = Field(description="That run models")
+    shortcomings: list[str]
+    sandbox: str = Field(description="The tier that runs get")
+    payments: list[str] = Field(description="Ways to pay; empty: runs are free")
+    library_models: int
+    time: datetime = Field(description="By the server's clock, which is the one that counts")
+
+
+class Ready(BaseModel):
+    """Whether requests can be taken."""
+
+    status: str
+    database: bool
+
+
+class Received(BaseModel):
+    """What became of an event of Stripe's."""
+
+    received: bool
+    applied: bool = Field(description="Whether it changed something: it may have come before")
+
+
+_UPLOADED: Final = contract(
+    dict.fromkeys((201, 200), upload_fmu.UploadOutput), (404, 409, 413, 422, 503), with_key=False
+)
+_UPLOADED["openapi_extra"]["requestBody"] = {
+    "content": {"application/octet-stream": {"schema": FILE}}
+}
+_WEBHOOK: Final = contract({200: Received}, (400, 404, 409, 413), with_key=False)
+_WEBHOOK["openapi_extra"]["requestBody"] = {
+    "content": {"application/json": {"schema": {"type": "object"}}}
+}
 
 
 def public_router(rest: Rest) -> APIRouter:
@@ -31,20 +72,20 @@ def public_router(rest: Rest) -> APIRouter:
 
 
 def _account_routes(router: APIRouter, rest: Rest) -> None:
-    @router.post("/keys", status_code=201)
+    @router.post("/keys", **contract({201: keys.NewKeyOutput}, with_key=False))
     async def create_key() -> Response:
         """Make an account and its first API key; the key is shown this once."""
         return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 
 def _health_routes(router: APIRouter, rest: Rest) -> None:
-    @router.get("/health")
+    @router.get("/health", **contract({200: Health, 503: Health}, with_key=False))
     async def health() -> Response:
         """Whether the process is well, and what it runs models with; 503: restart it."""
         told = health_of(rest.gateway)
         return JSONResponse(told, status_code=200 if told["status"] == "ok" else 503)
 
-    @router.get("/ready")
+    @router.get("/ready", **contract({200: Ready, 503: Ready}, with_key=False))
     async def ready() -> Response:
         """Whether it can take requests: the database answers."""
         try:
@@ -58,7 +99,7 @@ def _health_routes(router: APIRouter, rest: Rest) -> None:
         """What clients show beside the gateway's name."""
         return Response(icon.SVG, media_type=icon.MEDIA_TYPE)
 
-    @router.get("/llms.txt")
+    @router.get("/llms.txt", **contract({200: None}, also={"text/plain": TEXT}, with_key=False))
     async def guide() -> Response:
         """How an agent uses this gateway."""
         return PlainTextResponse(llms_txt())
@@ -73,8 +114,8 @@ def _docs_routes(router: APIRouter, _: Rest) -> None:
 
 
 def _upload_routes(router: APIRouter, rest: Rest) -> None:
-    @router.put("/uploads/{ticket}", status_code=201)
-    async def upload(request: Request, ticket: str) -> Response:
+    @router.put("/uploads/{ticket}", **_UPLOADED)
+    async def send_upload(request: Request, ticket: str) -> Response:
         """Send an FMU to a one-time address that upload_fmu gave out."""
         tickets, clock = rest.gateway.tickets, rest.gateway.clock
         await to_thread.run_sync(lambda: tickets.check(ticket, clock()))
@@ -89,15 +130,15 @@ def _upload_routes(router: APIRouter, rest: Rest) -> None:
 
 
 def _payment_routes(router: APIRouter, rest: Rest) -> None:
-    @router.post("/webhooks/stripe")
-    async def webhook(request: Request) -> dict[str, bool]:
+    @router.post("/webhooks/stripe", **_WEBHOOK)
+    async def stripe_webhook(request: Request) -> Response:
         """Stripe's events; the signature is checked."""
         raw, signature = await request.body(), request.headers.get("stripe-signature", "")
 
         def work() -> bool:
             return rest.gateway.payments.handle_webhook(raw, signature, rest.gateway.clock())
 
-        return {"received": True, "applied": await to_thread.run_sync(work)}
+        return JSONResponse({"received": True, "applied": await to_thread.run_sync(work)})
 
     @router.get(payment_pages.SUCCESS_PATH, include_in_schema=False)
     async def success(session_id: str = "") -> Response:

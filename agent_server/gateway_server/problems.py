@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_payments.proof import Proof
 from gateway_server.x402_headers import receipt_headers, required_headers
 from gateway_tools.errors import Problem, problem
+
+PROBLEM: Final = "application/problem+json"
 
 
 class Unbroken:
@@ -29,6 +32,8 @@ class Unbroken:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            return  # gone before its request was whole: nobody waits for an answer
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
@@ -47,7 +52,7 @@ def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
         body,
         status_code=told.failure.status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=PROBLEM,
     )
 
 

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway_server.app import create_app
-from gateway_server.compose import MEGABYTE, Address, address_of, compose
+from gateway_server.compose import MEGABYTE, Address, address_of, close, compose
 from gateway_server.settings import Settings, SettingsError, secret
 from gateway_server.web import Web
 from gateway_simulation.exceptions import SandboxUnavailableError
@@ -59,13 +59,6 @@ def _fail_closed(gateway: Gateway) -> None:
     except SandboxUnavailableError as error:
         line = f"{error}. SANDBOX_OVERRIDE=development runs models without: only those you trust"
         raise SettingsError([line]) from error
-
-
-def close(gateway: Gateway) -> None:
-    """End the simulations and give the database back."""
-    gateway.simulator.close()
-    gateway.payments.close()
-    gateway.database.close()
 
 
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:

@@ -8,16 +8,12 @@ from pathlib import Path
 import anyio
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.stdio import stdio_server
-from pydantic import SecretStr
-from starlette.datastructures import Headers
 
-from gateway_payments.accounts import Caller, local_caller
-from gateway_server.auth import authenticate
+from gateway_server.auth import caller_of
 from gateway_server.background import keep_library, keep_up, start_simulations
-from gateway_server.compose import MEGABYTE, address_of, compose
+from gateway_server.compose import MEGABYTE, address_of, close, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
-from gateway_server.serving import close
 from gateway_server.settings import Settings
 from gateway_simulation.exceptions import RunError
 from gateway_tools.context import Context, Gateway
@@ -33,7 +29,7 @@ def serve_stdio(settings: Settings, allowed: tuple[Path, ...]) -> None:
     """
     gateway = compose(settings, address_of(settings, settings.port))
     try:
-        caller = _caller(gateway, settings.fmu_gateway_key)
+        caller = caller_of(gateway, settings.fmu_gateway_key)
         door = stdio_door(allowed, settings.max_upload_mb * MEGABYTE)
         context = Context(gateway, caller, door)
         anyio.run(_serve, context)
@@ -58,12 +54,3 @@ def _warm(gateway: Gateway) -> None:
     """Start what runs models ahead of the first run, which says what is wrong if that fails."""
     with suppress(RunError):
         start_simulations(gateway)
-
-
-def _caller(gateway: Gateway, key: SecretStr | None) -> Caller:
-    """The account of FMU_GATEWAY_KEY, else the one local account."""
-    if key is not None:
-        header = f"Bearer {key.get_secret_value()}"
-        return authenticate(gateway, Headers({"authorization": header}))
-    with gateway.database.write() as db:
-        return local_caller(db, gateway.clock())

@@ -48,7 +48,8 @@ export class SimulationTimeoutError extends GatewayError {}
 /** No answer: nothing listens there, or the connection broke. */
 export class UnreachableError extends GatewayError {
   constructor(url, cause) {
-    const message = `no gateway answers at ${url}`;
+    const reason = cause?.cause?.message ?? cause?.message;
+    const message = `no gateway answers at ${url}${reason ? `: ${reason}` : ""}`;
     const remedy = "Start one with `fmu-gateway serve`, or set FMU_GATEWAY_URL.";
     super({ code: "unreachable", status: 0, message, remedy }, { cause });
   }
@@ -74,14 +75,14 @@ const KINDS = {
   504: SimulationTimeoutError,
 };
 
-/** The refusal or failure that a response tells of. */
-export async function errorOf(response) {
-  const told = await response.json().catch(() => null);
-  if (typeof told?.code !== "string") return new InvalidAnswerError(response.status);
-  const details = { ...(response.status === 402 ? told : told.details) };
-  const wait = Number(response.headers.get("retry-after"));
+/** The refusal or failure that a reply tells of. */
+export function errorOf(reply) {
+  const told = reply.json();
+  if (typeof told?.code !== "string") return new InvalidAnswerError(reply.status);
+  const details = { ...(reply.status === 402 ? told : told.details) };
+  const wait = Number(reply.headers.get("retry-after"));
   if (wait > 0) details.retry_after_s = wait;
-  const Kind = KINDS[response.status] ?? GatewayError;
+  const Kind = KINDS[reply.status] ?? GatewayError;
   const { code, message, remedy } = told;
-  return new Kind({ code, status: response.status, message, remedy, details });
+  return new Kind({ code, status: reply.status, message, remedy, details });
 }

@@ -6,6 +6,8 @@ export interface KeyStore {
   find(gateway: string): Promise<string | undefined>;
   /** Keeps `key` and resolves to the key that counts. */
   keep(gateway: string, key: string): Promise<string>;
+  /** Called where the gateway doesn't know the kept key any more. */
+  setAside?(gateway: string): Promise<void>;
 }
 
 export interface ClientOptions {
@@ -472,6 +474,15 @@ export class FMUGatewayClient {
   payAtCheckout(
     quoteId: string,
     options: { openPage: (url: string) => unknown; waitMs?: number },
+  ): Promise<PaymentStatus>;
+  /**
+   * Pays by x402: `sign` turns what is required into the header PAYMENT-SIGNATURE, as x402's own
+   * client for a wallet does.
+   */
+  payByWallet(
+    quoteId: string,
+    sign: (required: Record<string, unknown>) => string | Promise<string>,
+    options?: { waitMs?: number },
   ): Promise<PaymentStatus>;
   simulate(request: SimulateRequest): Promise<SimulationResult>;
   runStudy(study: StudyRequest): Promise<StudyResult>;

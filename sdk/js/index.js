@@ -5,6 +5,7 @@ import {
   InvalidAnswerError,
   NotFoundError,
   PaymentRequired,
+  UnauthorizedError,
   UnreachableError,
   errorOf,
 } from "./errors.js";
@@ -16,6 +17,7 @@ const LOCAL_GATEWAY = "http://127.0.0.1:8000";
 const PROBE_MS = 1000;
 const LOOK_AGAIN_MS = 2000;
 const WHILE_A_PERSON_PAYS_MS = 600_000;
+const WHILE_A_CHAIN_SETTLES_MS = 120_000;
 const OK = [200, 201, 204];
 const PAYMENT = [200, 202, 410]; // paid, pending, expired: all are answers
 const NOT_PRICED = ["points", "reuse", "idempotency_key", "quote_id", "payment_token"];
@@ -34,11 +36,16 @@ class MemoryKeys {
     this.#keys.set(gateway, key);
     return key;
   }
+
+  async setAside(gateway) {
+    this.#keys.delete(gateway);
+  }
 }
 
 export class FMUGatewayClient {
   #url;
   #key;
+  #keyIsKept;
   #keys;
   #timeoutMs;
   #patienceMs;
@@ -54,6 +61,7 @@ export class FMUGatewayClient {
     this.#url = gatewayUrl === "auto" ? undefined : Promise.resolve(trimmed(gatewayUrl));
     const given = key || environment.FMU_GATEWAY_KEY;
     this.#key = given ? Promise.resolve(given) : undefined;
+    this.#keyIsKept = !given;
     this.#keys = keys;
     this.#timeoutMs = timeoutMs;
     this.#patienceMs = patienceMs;
@@ -83,7 +91,7 @@ export class FMUGatewayClient {
     return this.#json("GET", path("/fmus", fmuId));
   }
 
-  variables(fmuId, { query, causality, limit, cursor } = {}) {
+  variables(fmuId, { query, causality, limit = 200, cursor } = {}) {
     const asked = { query, causality, limit, cursor };
     return this.#json("GET", `${path("/fmus", fmuId)}/variables`, { query: asked });
   }
@@ -145,14 +153,27 @@ export class FMUGatewayClient {
    * came of it: "paid", with the payment token, "expired", or still "pending".
    */
   async payAtCheckout(quoteId, { openPage, waitMs = WHILE_A_PERSON_PAYS_MS } = {}) {
-    const until = Date.now() + waitMs;
-    let status = await this.pay({ quote_id: quoteId, offer: "stripe_checkout" });
+    const status = await this.pay({ quote_id: quoteId, offer: "stripe_checkout" });
     if (status.status === "pending") await openPage(status.checkout_url);
-    while (status.status === "pending" && Date.now() < until) {
-      await pause(Math.min(LOOK_AGAIN_MS, waitMs));
-      status = await this.pay({ quote_id: quoteId });
-    }
-    return status;
+    return this.#settled(quoteId, status, waitMs);
+  }
+
+  /**
+   * Pays a quote in stablecoins by x402: `sign(required)` gives the payment, as x402's own client
+   * makes it for the header PAYMENT-SIGNATURE; a wallet's key stays with it.
+   */
+  async payByWallet(quoteId, sign, { waitMs = WHILE_A_CHAIN_SETTLES_MS } = {}) {
+    const options = { json: { quote_id: quoteId, offer: "x402" }, statuses: PAYMENT };
+    const paid = async () => {
+      try {
+        return await this.#json("POST", "/pay", options); // it is paid, on its way, or free
+      } catch (error) {
+        if (!(error instanceof PaymentRequired)) throw error;
+        const wanted = error.offers.find((offer) => offer.kind === "x402");
+        return this.#json("POST", "/pay", { ...options, payment: await sign(wanted.data) });
+      }
+    };
+    return this.#settled(quoteId, await paid(), waitMs);
   }
 
   simulate(request) {
@@ -198,20 +219,20 @@ export class FMUGatewayClient {
   }
 
   async csv(resultId, options) {
-    return (await this.#file(resultId, "csv", options)).text();
+    return new TextDecoder().decode(await this.#file(resultId, "csv", options));
   }
 
   async plot(resultId, options) {
-    return new Uint8Array(await (await this.#file(resultId, "png", options)).arrayBuffer());
+    return this.#file(resultId, "png", options);
   }
 
   async parquet(resultId) {
-    return new Uint8Array(await (await this.#file(resultId, "parquet")).arrayBuffer());
+    return this.#file(resultId, "parquet");
   }
 
   /** `reproduce.py`: gets a run's numbers with plain FMPy. */
   async script(resultId) {
-    return (await this.#file(resultId, "py")).text();
+    return new TextDecoder().decode(await this.#file(resultId, "py"));
   }
 
   account({ limit, cursor } = {}) {
@@ -245,26 +266,44 @@ export class FMUGatewayClient {
     await this.#ask("DELETE", path("/account/keys", keyId), { repeatable: false });
   }
 
+  async #settled(quoteId, status, waitMs) {
+    const until = performance.now() + waitMs; // whatever the clock says
+    while (status.status === "pending" && performance.now() < until) {
+      await pause(Math.min(LOOK_AGAIN_MS, waitMs));
+      status = await this.pay({ quote_id: quoteId });
+    }
+    return status;
+  }
+
   async #keptKey() {
     const gateway = await this.findUrl();
     const kept = await this.#keys.find(gateway);
     if (kept) return kept;
+    return this.#newKey(gateway);
+  }
+
+  /** In place of one that the gateway doesn't know any more: it has a new database. */
+  async #replacedKey() {
+    const gateway = await this.findUrl();
+    await this.#keys.setAside?.(gateway);
+    return this.#newKey(gateway);
+  }
+
+  async #newKey(gateway) {
     const fresh = await this.#json("POST", "/keys", { withKey: false, repeatable: false });
     return this.#keys.keep(gateway, fresh.key);
   }
 
-  #file(resultId, format, { variables, from, to, points } = {}) {
+  async #file(resultId, format, { variables, from, to, points } = {}) {
     const query = { format, variables, from, to, points };
-    return this.#ask("GET", path("/results", resultId), { query });
+    return (await this.#ask("GET", path("/results", resultId), { query })).bytes;
   }
 
   async #json(method, where, options) {
-    const response = await this.#ask(method, where, options);
-    try {
-      return await response.json();
-    } catch {
-      throw new InvalidAnswerError(response.status);
-    }
+    const reply = await this.#ask(method, where, options);
+    const told = reply.json();
+    if (told === null) throw new InvalidAnswerError(reply.status);
+    return told;
   }
 
   /** Sends a call; again, where the gateway is busy, or silent though it has answered before. */
@@ -281,15 +320,27 @@ export class FMUGatewayClient {
     }
   }
 
-  async #askOnce(method, where, { query, json, body, statuses = OK, withKey = true }) {
+  async #askOnce(method, where, options) {
+    const { statuses = OK, withKey = true } = options;
+    const used = withKey && this.#keyIsKept ? await this.apiKey() : null;
+    let reply = await this.#send(method, where, options);
+    if (used && reply.status === 401 && isForgotten(errorOf(reply))) {
+      if ((await this.apiKey()) === used) this.#key = once(this.#replacedKey(), () => (this.#key = undefined));
+      reply = await this.#send(method, where, options);
+    }
+    if (statuses.includes(reply.status)) return reply;
+    throw errorOf(reply);
+  }
+
+  async #send(method, where, { query, json, body, payment, withKey = true }) {
     const url = await this.findUrl();
-    const headers = withKey ? { Authorization: `Bearer ${await this.apiKey()}` } : {};
+    const headers = withKey ? { Authorization: `Bearer ${sendable(await this.apiKey())}` } : {};
     if (json) headers["Content-Type"] = "application/json";
+    if (payment) headers["PAYMENT-SIGNATURE"] = payment;
     const sent = { method, headers, body: json ? JSON.stringify(json) : body };
-    const response = await fetched(url, where + search(query), sent, this.#timeoutMs);
+    const reply = await fetched(url, where + search(query), sent, this.#timeoutMs);
     this.#hasAnswered = true;
-    if (statuses.includes(response.status)) return response;
-    throw await errorOf(response);
+    return reply;
   }
 }
 
@@ -298,7 +349,7 @@ async function findGateway() {
   if (environment.FMU_GATEWAY_URL) return trimmed(environment.FMU_GATEWAY_URL);
   try {
     const health = await fetched(LOCAL_GATEWAY, "/health", {}, PROBE_MS);
-    if (health.ok && (await health.json()).status === "ok") return LOCAL_GATEWAY;
+    if (health.status === 200 && health.json()?.status === "ok") return LOCAL_GATEWAY;
   } catch {
     // nothing, or something else, answers there
   }
@@ -306,12 +357,44 @@ async function findGateway() {
   throw new UnreachableError(LOCAL_GATEWAY);
 }
 
+/** What came back, whole: a connection that breaks in the middle is as good as no answer. */
 async function fetched(url, where, sent, timeoutMs) {
   try {
-    return await fetch(url + where, { ...sent, signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(url + where, { ...sent, signal: AbortSignal.timeout(timeoutMs) });
+    return new Reply(response, new Uint8Array(await response.arrayBuffer()));
   } catch (cause) {
     throw new UnreachableError(url, cause);
   }
+}
+
+class Reply {
+  constructor(response, bytes) {
+    this.status = response.status;
+    this.headers = response.headers;
+    this.bytes = bytes;
+  }
+
+  /** The object in it; null where there is none: a proxy's page, a part of an answer. */
+  json() {
+    try {
+      const told = JSON.parse(new TextDecoder().decode(this.bytes));
+      return typeof told === "object" && !Array.isArray(told) ? told : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** The key as a header can carry it. */
+function sendable(key) {
+  if (/^[!-~]+$/.test(key)) return key;
+  const message = "this is no API key: it has letters that no key has";
+  const remedy = "Give the key as POST /keys answered it.";
+  throw new UnauthorizedError({ code: "invalid_key", status: 0, message, remedy });
+}
+
+function isForgotten(error) {
+  return error instanceof UnauthorizedError && error.code === "unauthorized";
 }
 
 /** Whether the gateway is the trouble, not the request, the model or the money. */

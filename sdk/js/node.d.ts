@@ -5,5 +5,6 @@ export class FileKeys implements KeyStore {
   constructor(folder?: string);
   find(gateway: string): Promise<string | undefined>;
   keep(gateway: string, key: string): Promise<string>;
+  setAside(gateway: string): Promise<void>;
   path(gateway: string): string;
 }

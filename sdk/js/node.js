@@ -1,7 +1,7 @@
 /** For Node: keys that outlive the program, in the same files as the Python client's. */
 
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { access, link, mkdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -38,11 +38,28 @@ export class FileKeys {
     return (await this.find(gateway)) ?? key;
   }
 
+  /** Keeps the file under another name, since its gateway no longer knows the key. */
+  async setAside(gateway) {
+    const path = this.path(gateway);
+    for (let number = 1; ; number += 1) {
+      const aside = path.replace(/json$/, `${number}.json`);
+      if (await exists(aside)) continue;
+      return rename(path, aside);
+    }
+  }
+
   path(gateway) {
     const readable = gateway.replace(/^.*?:\/\//, "").replace(/[^A-Za-z0-9.]+/g, "_").slice(0, 60);
     const digest = createHash("sha256").update(gateway).digest("hex").slice(0, 8);
     return join(this.#folder, `${readable}-${digest}.json`);
   }
+}
+
+async function exists(path) {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function userFolder() {

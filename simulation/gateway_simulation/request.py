@@ -6,10 +6,27 @@ the nearest thing that would have worked.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+)
 
+
+def _as_integer(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """In JSON 2.0 is as much an integer as 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_as_integer)
+"""Beside a strict integer's bounds."""
 Number = StrictInt | StrictFloat
 Value = StrictBool | StrictInt | StrictFloat | str
 StartValue = Value | list[Value] | list[list[Value]]
@@ -132,7 +149,7 @@ class SimulationRequest(BaseModel):
         max_length=20,
         json_schema_extra={"enum": ["auto", "native", "fmpy"]},
     )
-    check_accuracy: bool = Field(
+    check_accuracy: StrictBool = Field(
         default=False,
         description="KPIs' difference to a finer run",
     )

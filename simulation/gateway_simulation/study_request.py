@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway_simulation.request import Number, SimulationRequest, Value
+from gateway_simulation.request import WHOLE, Number, SimulationRequest, Value
 
 MOST_RUNS = 10_000
 """Runs of one study."""
@@ -24,8 +24,8 @@ class Varied(BaseModel):
     )
     min: Number | None = Field(default=None, description="Or from here")
     max: Number | None = Field(default=None, description="to here, both included")
-    count: int | None = Field(
-        default=None, ge=2, le=MOST_RUNS, description="Points from min to max in a grid"
+    count: Annotated[int, Field(strict=True, ge=2, le=MOST_RUNS), WHOLE] | None = Field(
+        default=None, description="Points from min to max in a grid"
     )
 
     @model_validator(mode="after")
@@ -58,12 +58,13 @@ class Layout(BaseModel):
         default="grid",
         description="grid: all combinations; lhs: Latin hypercube",
     )
-    samples: int | None = Field(
+    samples: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         default=None,
-        ge=1,
         description="lhs: runs; grid: points of ranges without count",
     )
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Of lhs")
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32), WHOLE] = Field(
+        default=0, description="Of lhs"
+    )
     objective: Objective = Field(
         default_factory=Objective, description="What is best; default: max of the first KPI"
     )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Running
-
-from gateway_tools.registry import TOOLS
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,35 +85,3 @@ def test_every_promise_names_a_test_that_exists(page: str) -> None:
         for path, test in named:
             text = (ROOT / path).read_text()
             assert not test or f"def {test}(" in text, (path, test)
-
-
-def _examples() -> list[Any]:
-    text = (ROOT / "AI_AGENT_GUIDE.md").read_text().replace("\n   ", " ")
-    calls = re.findall(rf"`({'|'.join(TOOLS)}) (\{{[^`]*\}})", text)
-    return [
-        pytest.param(tool, json.loads(body), id=f"{tool}-{i}")
-        for i, (tool, body) in enumerate(calls)
-    ]
-
-
-@pytest.mark.parametrize(("tool", "arguments"), _examples())
-def test_the_agent_guides_examples_are_understood(
-    free_gateway: Running, tool: str, arguments: dict[str, Any]
-) -> None:
-    """Those that name an id of their own fail only for that id."""
-    placeholder = {"unknown_result", "unknown_quote", "unknown_session"}
-    with free_gateway.http() as http:
-        route = {
-            "list_library": ("GET", "/library"),
-            "describe_model": ("GET", "/fmus/"),
-            "account": ("GET", "/account"),
-        }
-        posted = {"run_study": "/studies", "compare_results": "/compare"}
-        method, path = route.get(tool, ("POST", posted.get(tool, f"/{tool}")))
-        if tool == "get_result":
-            answer = http.get(f"/results/{arguments.pop('result_id')}", params=arguments)
-        elif method == "GET":
-            answer = http.get(path + arguments.pop("fmu_id", ""), params=arguments)
-        else:
-            answer = http.request(method, path, json=arguments)
-    assert answer.status_code == 200 or answer.json()["code"] in placeholder, answer.text

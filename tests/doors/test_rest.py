@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,42 @@ def test_an_upload_that_is_too_large_is_refused(free_gateway: Running) -> None:
         assert answer.status_code == 413
         assert answer.json()["code"] in {"upload_too_large", "too_large"}
         assert http.get("/fmus").json()["models"] == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(free_gateway: Running) -> None:
+    where = free_gateway.account()
+    host, port = where.url.removeprefix("http://").split(":")
+    head = f"POST /fmus HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {where.key}\r\n"
+    with socket.create_connection((host, int(port))) as raw:
+        raw.sendall(f"{head}Content-Length: {MODEL.stat().st_size}\r\n\r\n".encode())
+        raw.sendall(MODEL.read_bytes()[:1000])
+    with free_gateway.http(where) as http:
+        assert http.get("/fmus").json()["models"] == []
+        assert http.post("/fmus", content=MODEL.read_bytes()).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/png", "multipart/form-data; boundary=x"])
+def test_what_a_body_is_called_matters_less_than_what_it_is(http: httpx.Client, kind: str) -> None:
+    headers = {"Content-Type": kind}
+    assert http.post("/quotes", content=json.dumps(BALL), headers=headers).status_code == 200
+    wrong = http.post("/quotes", content=b"<html>", headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "not_json")
+    assert wrong.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fmu_id": "x" * 10 * 2**20},
+        {**BALL, "start_values": {"x" * 10 * 2**20: 1}},
+        {**BALL, "kpis": ["h_max"] * 2**20},
+        {**BALL, "x" * 10 * 2**20: 1},
+    ],
+)
+def test_ten_megabytes_are_refused_in_a_few_words(http: httpx.Client, body: dict[str, Any]) -> None:
+    answer = http.post("/quotes", json=body)
+    assert answer.status_code == 422
+    assert len(answer.content) < 10_000
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/results", "/fmus/a/b"])

@@ -57,6 +57,45 @@ def test_the_javascript_client_passes_its_tests(
     assert re.search(r"^\S+ skipped 0$", printed, re.MULTILINE), printed
 
 
+@pytest.mark.slow  # the compiler is installed by `npm ci`
+def test_the_types_fit_the_readmes_code(program: Path) -> None:
+    compiler = PACKAGE / "node_modules" / "typescript" / "bin" / "tsc"
+    if not compiler.exists():
+        pytest.skip("typescript is not installed: npm ci --prefix sdk/js")
+    for number, block in enumerate(BLOCKS):
+        (program / f"block{number}.mjs").write_text(block, encoding="utf-8")
+    wrong = 'import { FMUGatewayClient } from "fmu-gateway";\nnew FMUGatewayClient().quote(1);\n'
+    (program / "wrong.mjs").write_text(wrong, encoding="utf-8")
+    types = ["--types", "node", "--typeRoots", str(PACKAGE / "node_modules" / "@types")]
+    check = [str(compiler), "--noEmit", "--strict", "--allowJs", "--checkJs", *types]
+    check += ["--target", "es2023", "--module", "nodenext", "--skipLibCheck", "false"]
+    node([*check, *(f"block{number}.mjs" for number in range(len(BLOCKS)))], program, {})
+    with pytest.raises(AssertionError, match=r"wrong\.mjs"):
+        node([*check, "wrong.mjs"], program, {})
+
+
+def test_the_types_tell_of_every_method_and_error() -> None:
+    told = (PACKAGE / "index.d.ts").read_text(encoding="utf-8")
+    code = (PACKAGE / "index.js").read_text(encoding="utf-8")
+    body = code.partition("export class FMUGatewayClient {")[2].partition("\n}\n")[0]
+    methods = set(re.findall(r"^  (?:async )?([a-z]\w+)\(", body, re.MULTILINE)) - {"constructor"}
+    declared = told.partition("export class FMUGatewayClient {")[2].partition("\n}\n")[0]
+    assert methods == set(re.findall(r"^  ([a-z]\w+)\(", declared, re.MULTILINE)) - {"constructor"}
+    errors = re.findall(r"^export class (\w+)", (PACKAGE / "errors.js").read_text(), re.MULTILINE)
+    assert set(errors) <= set(re.findall(r"^export class (\w+)", told, re.MULTILINE))
+
+
+def test_both_clients_can_do_the_same() -> None:
+    from fmu_gateway_sdk import FMUGatewayClient  # noqa: PLC0415
+
+    code = (PACKAGE / "index.js").read_text(encoding="utf-8")
+    body = code.partition("export class FMUGatewayClient {")[2].partition("\n}\n")[0]
+    methods = re.findall(r"^  (?:async )?([a-z]\w+)\(", body, re.MULTILINE)
+    ours = {re.sub(r"[A-Z]", lambda m: f"_{m[0].lower()}", name) for name in methods}
+    theirs = {name for name in vars(FMUGatewayClient) if not name.startswith("_")}
+    assert ours - {"constructor"} == theirs - {"hold", "close"}
+
+
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_the_javascript_readmes_code_runs(
     number: int, free_gateway: Running, program: Path

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_server.compose import address_of, compose
-from gateway_server.serving import close
+from gateway_server.compose import address_of, close, compose
 from gateway_server.settings import (
     Settings,
     SettingsError,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway_simulation.request import WHOLE
 from gateway_tools.context import Context
 from gateway_tools.exceptions import OnePackError
 from gateway_tools.pay import PayOutput
@@ -19,10 +20,10 @@ class CreditsInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    amount_minor: Annotated[int, Field(gt=0)] | None = Field(
+    amount_minor: Annotated[int, Field(strict=True, gt=0), WHOLE] | None = Field(
         default=None, description="In the currency's smallest unit: 500 is 5.00 USD"
     )
-    pack: Annotated[int, Field(ge=1, le=100)] | None = Field(
+    pack: Annotated[int, Field(strict=True, ge=1, le=100), WHOLE] | None = Field(
         default=None, description="1 for the smallest pack"
     )
 

@@ -41,10 +41,10 @@ class CompareInput(BaseModel):
         description="Or CSV text; header: time and names",
     )
     variables: list[str] | None = Field(default=None, description="Default: all in both")
-    tolerance: Annotated[float, Field(ge=0, le=1)] = Field(
+    tolerance: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
         default=1e-3, description="Share of the variable's range"
     )
-    time_tolerance: Annotated[float, Field(ge=0)] | None = Field(
+    time_tolerance: Annotated[float, Field(ge=0, strict=True)] | None = Field(
         default=None,
         description="[s]; default: tolerance x duration",
     )

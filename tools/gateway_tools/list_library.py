@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_library.domains import Domain
 from gateway_library.entries import Entry, States
-from gateway_library.search import LONGEST_QUERY
+from gateway_library.search import LONGEST_QUERY, Hits
 from gateway_tools.context import Context
 from gateway_tools.paging import page
 from gateway_tools.tool import Tool
@@ -18,6 +18,8 @@ NAME: Final = "list_library"
 DESCRIPTION: Final = """\
 Find a model in the verified library and your own uploads, best match first, by what it does,
 tag, variable or unit. Free. Next: describe_model. Example: {"query": "bouncing ball"}."""
+SHOWN_TAGS: Final = 4
+"""Of a model; the search knows them all."""
 _FACETS: Final = {"domain", "kind", "states", "source", "fmi_version"}
 
 
@@ -32,7 +34,7 @@ class LibraryInput(BaseModel):
     states: States | None = Field(default=None, description="Continuous states")
     fmi_version: Literal["2.0", "3.0"] | None = None
     source: Literal["library", "upload"] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    limit: Annotated[int, Field(ge=1, le=100)] = 8
     cursor: str | None = Field(default=None, max_length=100)
 
 
@@ -46,7 +48,7 @@ class ModelView(BaseModel):
     description: str | None
     source: Literal["library", "upload"]
     kinds: list[str]
-    tags: list[str]
+    tags: list[str] = Field(description="The first of them")
     verified_against: str | None = Field(description="How the library knows that it is right")
     error: float | None = Field(
         description="No larger error was found then, relative to each signal's range"
@@ -60,7 +62,7 @@ class LibraryOutput(Answer):
     total: int
     facets: dict[str, dict[str, int]] = Field(
         default={},
-        description="How many of them by domain, kind and states, where more follow",
+        description="Where more follow: how many by domain, kind and states that would narrow",
     )
     next_cursor: str | None
     next_steps: list[str]
@@ -74,10 +76,19 @@ def handle(context: Context, request: LibraryInput) -> LibraryOutput:
     return LibraryOutput(
         models=[_view(entry) for entry in shown],
         total=len(found),
-        facets={name: dict(counts) for name, counts in found.facets.items()} if next_cursor else {},
+        facets=_narrowing(found) if next_cursor else {},
         next_cursor=next_cursor,
         next_steps=_next_steps([entry.id for entry in shown], request.query),
     )
+
+
+def _narrowing(found: Hits) -> dict[str, dict[str, int]]:
+    """What some of the models have, and others don't."""
+    told = {
+        name: {value: count for value, count in counts.items() if count < len(found)}
+        for name, counts in found.facets.items()
+    }
+    return {name: counts for name, counts in told.items() if counts}
 
 
 def _view(entry: Entry) -> ModelView:
@@ -89,7 +100,7 @@ def _view(entry: Entry) -> ModelView:
         description=entry.description,
         source=entry.source,
         kinds=list(entry.kinds),
-        tags=list(entry.tags),
+        tags=list(entry.tags[:SHOWN_TAGS]),
         verified_against=entry.verified_against,
         error=entry.error,
     )

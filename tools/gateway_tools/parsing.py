@@ -44,7 +44,8 @@ def parsed(model: type[InputT], arguments: Mapping[str, Any]) -> InputT:
 
 
 def _problem(mistake: Any) -> dict[str, str]:  # noqa: ANN401  pydantic's ErrorDetails
-    field = ".".join(str(part) for part in mistake["loc"])[:200]
+    named = (str(part) for part in mistake["loc"])
+    field = ".".join(part for part in named if not part.startswith("function-"))[:200]
     return {"field": field, "problem": str(mistake["msg"])[:300]}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from gateway_payments.quotes import Priced, Quote
 from gateway_payments.requirement import PaymentRequiredError
@@ -25,11 +25,11 @@ class PaymentFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reuse: bool = Field(default=False, description="An equal earlier run's answer, free")
+    reuse: StrictBool = Field(default=False, description="An equal earlier run's answer, free")
     idempotency_key: str | None = Field(default=None, pattern=r"^[!-~]{1,200}$")
     quote_id: str | None = Field(default=None, max_length=100, description="A paid quote")
     payment_token: str | None = Field(default=None, description="From pay; one run")
-    quote_only: bool = Field(default=False)
+    quote_only: StrictBool = Field(default=False)
 
 
 @dataclass(frozen=True, slots=True)

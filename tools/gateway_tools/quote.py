@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_payments.quotes import Quote
 from gateway_payments.requirement import paid_already_steps
 from gateway_simulation.request import SimulationRequest
-from gateway_simulation.study_request import Layout, StudyRequest
+from gateway_simulation.study_request import (
+    MOST_PARAMETERS,
+    Layout,
+    Objective,
+    StudyRequest,
+    Varied,
+)
 from gateway_tools.context import Context
 from gateway_tools.exceptions import InvalidInputError
 from gateway_tools.parsing import parsed
@@ -37,9 +43,22 @@ class QuoteInput(RunRequest):
     )
     parameters: dict[str, Any] | None = None
     design: str | None = None
-    samples: int | None = None
-    seed: int | None = None
+    samples: Any = None  # the study itself checks these
+    seed: Any = None
     objective: dict[str, Any] | None = None
+
+
+class StudyToQuote(BaseModel):
+    """A study to price, in full; null is as good as nothing where there is a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base: SimulationRequest
+    parameters: dict[str, Varied] = Field(min_length=1, max_length=MOST_PARAMETERS)
+    design: Literal["grid", "lhs"] | None = None
+    samples: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    objective: Objective | None = None
 
 
 class OfferView(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from gateway_runs.results import Prepared
-from gateway_simulation.request import SimulationRequest
+from gateway_simulation.request import WHOLE, SimulationRequest
 from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import SimulateOutput, answer, provenance
 from gateway_tools.context import Context
@@ -38,7 +38,7 @@ fault. Example: {"fmu_id": "msl:BouncingBall", "stop_time": 3, "start_values": {
 class SimulateInput(RunRequest, PaymentFields):
     """One simulation, and what pays for it."""
 
-    points: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+    points: Annotated[int, Field(strict=True, ge=0), WHOLE] | Literal["all"] = Field(
         default=0, description="Of each output, or 'all'"
     )
 

@@ -21,7 +21,7 @@ def kept_at(url: str, environ: Mapping[str, str]) -> Path:
     """The file of the key for the gateway at `url`."""
     readable = re.sub(r"[^A-Za-z0-9.]+", "_", url.partition("://")[2] or url)[:60]
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return _folder(environ) / "keys" / f"{readable}-{digest}.json"
+    return user_folder(environ) / "keys" / f"{readable}-{digest}.json"
 
 
 def read_key(path: Path) -> str | None:
@@ -42,7 +42,8 @@ def keep_key(path: Path, url: str, key: str) -> str:
     return read_key(path) or key
 
 
-def _folder(environ: Mapping[str, str]) -> Path:
+def user_folder(environ: Mapping[str, str]) -> Path:
+    """Where programs of this user keep what they keep for FMU Gateway."""
     if sys.platform == "win32" and "APPDATA" in environ:
         return Path(environ["APPDATA"]) / "fmu-gateway"
     base = environ.get("XDG_CONFIG_HOME")

@@ -9,8 +9,10 @@ import { after, before, test } from "node:test";
 
 import {
   BusyError,
+  ConflictError,
   FMUGatewayClient,
   GatewayError,
+  InvalidAnswerError,
   InvalidRequestError,
   NotFoundError,
   PaymentRequired,
@@ -137,15 +139,69 @@ test("where runs cost money, a run is refused with the ways to pay", async () =>
   await assert.rejects(customer.pay({ quote_id, offer: "credits" }), GatewayError);
 });
 
+test("a result of another account, and a key of a request for another, are refused", async () => {
+  const { result_id } = await client.simulate(BALL);
+  const other = new FMUGatewayClient();
+  await assert.rejects(other.result(result_id), NotFoundError);
+  await client.simulate({ ...BALL, idempotency_key: "once" });
+  const changed = { ...BALL, stop_time: 2, idempotency_key: "once" };
+  await assert.rejects(client.simulate(changed), ConflictError);
+});
+
+test("half a file, ten megabytes and names in any script are told plainly", async () => {
+  const file = await readFile(FMU_FILE);
+  await assert.rejects(client.uploadFmu(file.subarray(0, file.length / 2)), InvalidRequestError);
+  const large = { ...BALL, outputs: ["h".repeat(10 * 2 ** 20)] };
+  await assert.rejects(client.simulate(large), (error) => {
+    assert.ok(error instanceof InvalidRequestError);
+    return JSON.stringify(error.details).length < 10_000;
+  });
+  await assert.rejects(client.simulate({ ...BALL, start_values: { 温度: 1 } }), (error) => {
+    assert.deepEqual([error.code, error.details.name], ["unknown_variable", "温度"]);
+    return error instanceof InvalidRequestError;
+  });
+});
+
+test("a key that no header can carry is refused here", async () => {
+  const strange = new FMUGatewayClient({ key: "ключ" });
+  await assert.rejects(strange.account(), (error) => {
+    assert.ok(error instanceof UnauthorizedError);
+    return error.code === "invalid_key";
+  });
+});
+
+test("a kept key that the gateway forgot is set aside, by one of many calls at once", async () => {
+  const keys = new FileKeys(folder);
+  const gateway = await client.findUrl();
+  const kept = keys.path(gateway);
+  await rm(kept, { force: true });
+  await keys.keep(gateway, "00000000-0000-4000-8000-00000000000b");
+  const returning = new FMUGatewayClient({ keys });
+  const [one, two] = await Promise.all([returning.account(), returning.account()]);
+  assert.equal(one.account_id, two.account_id);
+  assert.match(await readFile(kept.replace(/json$/, "1.json"), "utf8"), /00000000b/);
+});
+
+test("a clock that is hours off changes nothing", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.now() + 36_000_000 });
+  const customer = new FMUGatewayClient({ gatewayUrl: PAID_GATEWAY_URL });
+  const { quote_id } = await customer.quote({ ...BALL, stop_time: 3.5 });
+  const status = await customer.payAtCheckout(quote_id, { openPage: () => {}, waitMs: 1 });
+  assert.equal(status.status, "pending");
+});
+
 /** A gateway that answers one call after another as it is told: [status, body, headers]. */
 async function scripted(t, answers) {
   const heard = [];
   const server = createServer(async (request, response) => {
     const chunks = await request.toArray();
-    heard.push({ url: request.url, body: JSON.parse(Buffer.concat(chunks).toString() || "null") });
-    const [status, body, headers = {}] = answers.shift();
+    const body = JSON.parse(Buffer.concat(chunks).toString() || "null");
+    heard.push({ url: request.url, body, payment: request.headers["payment-signature"] });
+    const [status, answer, headers = {}] = answers.shift();
     if (status === 0) return request.socket.destroy();
-    response.writeHead(status, headers).end(JSON.stringify(body));
+    const text = typeof answer === "string" ? answer : JSON.stringify(answer);
+    response.writeHead(status, headers).end(text);
+    if (headers["content-length"]) request.socket.destroySoon();
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
@@ -194,4 +250,35 @@ test("a run that finds no gateway is made by the local simulator, and says so", 
   assert.equal((await client.simulateWithFallback(BALL)).ran, "gateway");
   const wrong = { fmu_id: "msl:Nothing" };
   await assert.rejects(client.simulateWithFallback(wrong, () => trajectory), NotFoundError);
+});
+
+test("what is no answer of a gateway is an error of its own", async (t) => {
+  const pages = ["<html>Welcome</html>", '{"result_id": "res_', "[]", "null", ""];
+  const { gatewayUrl } = await scripted(t, [...pages.map((page) => [200, page]), [404, "<html>"]]);
+  const stranger = new FMUGatewayClient({ gatewayUrl, key: "k" });
+  for (const status of [...pages.map(() => 200), 404])
+    await assert.rejects(stranger.simulate(BALL), (error) => {
+      assert.ok(error instanceof InvalidAnswerError);
+      return error.status === status;
+    });
+});
+
+test("an answer that breaks off is asked for again under the same key", async (t) => {
+  const half = [200, '{"result_id"', { "content-length": 1000 }];
+  const answers = [[200, { status: "ok" }], half, [200, { result_id: "r" }]];
+  const { heard, gatewayUrl } = await scripted(t, answers);
+  const patient = new FMUGatewayClient({ gatewayUrl, key: "k" });
+  await patient.health();
+  assert.equal((await patient.simulate(BALL)).result_id, "r");
+  assert.equal(heard[1].body.idempotency_key, heard[2].body.idempotency_key);
+});
+
+test("a wallet signs what is required, and the payment goes along once", async (t) => {
+  const required = { x402Version: 2, accepts: [] };
+  const need = { code: "payment_required", message: "m", offers: [{ kind: "x402", data: required }] };
+  const { heard, gatewayUrl } = await scripted(t, [[402, need], [200, { status: "paid" }]]);
+  const customer = new FMUGatewayClient({ gatewayUrl, key: "k" });
+  const sign = (wanted) => `signed ${wanted.x402Version}`;
+  assert.equal((await customer.payByWallet("qt_1", sign)).status, "paid");
+  assert.deepEqual(heard.map(({ payment }) => payment), [undefined, "signed 2"]);
 });

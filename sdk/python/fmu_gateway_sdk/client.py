@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import httpx
+import numpy as np
 
 from fmu_gateway_sdk import flows
 from fmu_gateway_sdk.exceptions import GatewayError, UnreachableError
@@ -154,7 +156,7 @@ class FMUGatewayClient:
             return _NOTHING
         try:
             return _reply(self._http.request(**_arguments(step)))
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise UnreachableError(_origin(step), _reason(error)) from error
 
 
@@ -253,7 +255,7 @@ class AsyncFMUGatewayClient:
             return _NOTHING
         try:
             return _reply(await self._http.request(**_arguments(step)))
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise UnreachableError(_origin(step), _reason(error)) from error
 
 
@@ -266,13 +268,22 @@ def _arguments(sent: Sent) -> dict[str, Any]:
         "params": list(call.query),
     }
     if call.body is not None:
-        arguments["json"] = call.body
+        # NaN goes as it is written: the gateway says which field is wrong
+        arguments["content"] = json.dumps(dict(call.body), default=_plain).encode()
+        arguments["headers"] = {**sent.headers, "Content-Type": "application/json"}
     if call.file is not None:
         data = Watched(call.file, call.progress) if call.progress else call.file
         arguments["files"] = {"file": ("model.fmu", data, "application/octet-stream")}
     if sent.timeout_s is not None:
         arguments["timeout"] = sent.timeout_s
     return arguments
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  numbers and arrays of numpy, or what is no JSON
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    message = f"{type(value).__name__} can't be sent as JSON"
+    raise TypeError(message)
 
 
 def _reply(response: httpx.Response) -> Reply:

@@ -39,6 +39,18 @@ class UnauthorizedError(GatewayError):
     """401: no key, or one that the gateway doesn't know or that was revoked."""
 
 
+class InvalidKeyError(UnauthorizedError):
+    """The key has letters that no header can carry; nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "invalid_key",
+            0,
+            "this is no API key: it has letters that no key has",
+            "Give the key as POST /keys answered it.",
+        )
+
+
 class PaymentRequired(GatewayError):  # noqa: N818  the name of the status, as everybody knows it
     """402: the run costs something; `requirement` is all that was said, `offers` how to pay."""
 

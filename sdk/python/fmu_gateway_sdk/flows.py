@@ -83,10 +83,10 @@ def variables(  # noqa: PLR0913  what the gateway filters and pages by
     *,
     query: str | None = None,
     causality: str | None = None,
-    limit: int = 40,
+    limit: int = 200,
     cursor: str | None = None,
 ) -> Flow[VariablePage]:
-    """A page of a model's variables."""
+    """A page of a model's variables, as large as the gateway gives."""
     asked = _query(query=query, causality=causality, limit=limit, cursor=cursor)
     path = _path("/fmus", fmu_id) + "/variables"
     reply = yield from session.ask(Call(method="GET", path=path, query=asked))

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from fmu_gateway_sdk.answers import NewKey
-from fmu_gateway_sdk.exceptions import GatewayError, UnauthorizedError, UnreachableError
+from fmu_gateway_sdk.exceptions import (
+    GatewayError,
+    InvalidKeyError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from fmu_gateway_sdk.keys import KeyStore
 from fmu_gateway_sdk.patience import DEFAULT_PATIENCE_S, Patience
 from fmu_gateway_sdk.wire import OK, Call, Flow, Pause, Reply, Sent, error_of
@@ -92,7 +97,7 @@ class Session:
         url = yield from self.url()
         headers = {"Accept": call.accept}
         if call.with_key:
-            headers["Authorization"] = f"Bearer {(yield from self.key())}"
+            headers["Authorization"] = f"Bearer {_sendable((yield from self.key()))}"
         if call.payment is not None:
             headers["PAYMENT-SIGNATURE"] = call.payment
         reply = yield Sent(call, url + call.path, headers, None)
@@ -122,6 +127,13 @@ class Session:
         aside = self._keys.set_aside(name)
         _log.warning("the gateway doesn't know the kept key: made another, the old is in %s", aside)
         self._key = self._keys.keep(name, fresh)
+
+
+def _sendable(key: str) -> str:
+    """The key as a header can carry it."""
+    if key.isascii() and key.isprintable() and " " not in key:
+        return key
+    raise InvalidKeyError
 
 
 def find_gateway(environ: Mapping[str, str]) -> Flow[str]:

@@ -1,0 +1,139 @@
+"""`fmu-gateway simulate` and `describe`: here, without a server, and at a gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Running
+from typer.testing import CliRunner
+
+from gateway_library.build import built_folder
+from gateway_server.cli import app
+
+pytestmark = pytest.mark.slow  # each call starts a gateway of its own
+
+Command = Callable[..., Any]
+BALL = ("simulate", "msl:BouncingBall", "--stop", "1", "--kpi", "h_max")
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command line in an empty folder of a user who has nothing yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("PAYMENT_OFFERS", "")
+    for name in ("FMU_GATEWAY_URL", "FMU_GATEWAY_KEY", "FMU_GATEWAY_DB_PATH", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.suffix for path in (folder / "simulation_results").iterdir()}
+
+
+def test_a_model_runs_without_a_server_and_leaves_its_files(
+    command: Command, tmp_path: Path
+) -> None:
+    done = command(*BALL)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("h_max = 1 m\nh: 1 -> ")
+    assert files(tmp_path) == {".csv", ".json", ".png"}
+    assert (tmp_path / "config/fmu-gateway/embedded.sqlite3").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"config", "simulation_results"}
+
+
+def test_a_program_gets_json_alone_on_stdout(command: Command) -> None:
+    told = json.loads(command(*BALL, "--set", "e=0.5", "--json").stdout)
+    assert told["kpis"]["h_max"]["value"] == 1.0
+    assert all(Path(path).exists() for path in told["files"].values())
+    refused = command("simulate", "msl:BouncingBal", "--json")
+    assert refused.exit_code == 1
+    assert "msl:BouncingBall" in json.loads(refused.stdout)["details"]["nearest"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_ones_own_file_is_taken_and_known_the_next_time(
+    command: Command, tmp_path: Path, free_gateway: Running, *, there: bool
+) -> None:
+    (tmp_path / "pump.fmu").write_bytes((built_folder() / "VanDerPol.fmu").read_bytes())
+    place = ("--gateway", free_gateway.url) if there else ()
+    first, second = command("simulate", *place), command("simulate", *place)
+    assert "pump.fmu, the only FMU here" in first.stderr
+    assert "(new)" in first.stderr
+    assert "(known)" in second.stderr
+    assert first.stdout == second.stdout
+    assert first.stdout.startswith("x0: 2 -> ")
+
+
+def test_a_price_is_told_readably_or_as_json(command: Command, paid_gateway: Running) -> None:
+    assert command(*BALL, "--quote").stdout == "free\n"
+    assert json.loads(command(*BALL, "--quote", "--json").stdout) == {"amount": 0}
+    there = ("--gateway", paid_gateway.url)
+    priced = command(*BALL, *there, "--quote")
+    assert priced.exit_code == 0
+    assert priced.stdout.startswith("This run costs 1.00 USD (quote qt_")
+    assert "  credits: 1 USD\nPay at http" in priced.stdout
+    assert re.search(r"^Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$", priced.stdout, re.MULTILINE)
+    as_json = json.loads(command(*BALL, *there, "--quote", "--json").stdout)
+    assert (as_json["code"], as_json["amount"]) == ("payment_required", 1.0)
+    unpaid = command(*BALL, *there)
+    assert unpaid.exit_code == 2
+    assert "has to be paid first" in unpaid.stderr
+
+
+def test_a_configuration_stands_behind_the_options(command: Command, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"fmu_id": "msl:BouncingBall", "stop_time": 2, "outputs": ["h"]}
+    (tmp_path / "run.json").write_text(json.dumps(asked))
+    told = json.loads(command("simulate", "--config", "run.json", "--stop", "1", "--json").stdout)
+    rows = Path(told["files"]["csv"]).read_text().splitlines()
+    assert rows[0] == "time,h"
+    assert float(rows[-1].partition(",")[0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("simulate", "no.fmu"), "no.fmu: there is no such file"),
+        (("simulate", "--set", "e"), "--set e: write NAME=VALUE"),
+        (("simulate", "--config", "broken.json"), "--config broken.json: "),
+        (("simulate", "--config", "list.json"), "holds no JSON object"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_told_in_a_line(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "list.json").write_text("[]")
+    done = command(*arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") <= 2
+
+
+def test_a_model_is_described(command: Command, free_gateway: Running) -> None:
+    here = command("describe", "msl:BouncingBall", "--query", "restitution")
+    assert "parameter  e = 0.7" in here.stdout
+    there = command("describe", "msl:BouncingBall", "--json", "--gateway", free_gateway.url)
+    assert json.loads(there.stdout)["states"] == 2
+    unknown = command("describe", "msl:No")
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert "unknown_model" in unknown.stderr
+
+
+def test_a_gateway_that_is_not_there_is_named(command: Command) -> None:
+    done = command(*BALL, "--gateway", "http://127.0.0.1:1")
+    assert done.exit_code == 1
+    assert "no gateway answers at http://127.0.0.1:1 (gateway_unreachable)" in done.stderr
+
+
+def test_a_key_that_is_none_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "FMU_GATEWAY_KEY", "00000000-0000-4000-8000-000000000000")
+    done = command(*BALL)
+    assert done.exit_code == 2
+    assert "FMU_GATEWAY_KEY: is no key of this gateway" in done.stderr
