@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gateway_server.allowance import HEADERS, Limited
 from gateway_server.auth import Authenticated
 from gateway_server.background import keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
@@ -27,6 +28,7 @@ from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
+from gateway_server.rates import Rates
 from gateway_server.rest import Rest, rest_router
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
@@ -45,13 +47,14 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU. `proxies`:
-    who may say for whom it asks.
+    who may say for whom it asks. `rates`: how often one may ask.
     """
 
     base_url: str
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     upload_bytes: int
+    rates: Rates
     proxies: tuple[Network, ...] = ()
 
 
@@ -101,9 +104,10 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT, *HEADERS],
         )
-    return Clients(Guarded(LimitedBodies(app, web.upload_bytes)), web.proxies)
+    bounded = Limited(LimitedBodies(app, web.upload_bytes), web.rates)
+    return Clients(Guarded(bounded), web.proxies)
 
 
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
@@ -118,7 +122,7 @@ def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
     app = a2a_app(
         base_url,
         gateway.version,
-        lambda state: Context(gateway, state["caller"], door),
+        lambda state: Context(gateway, state["caller"], door, refused=state["refused"]),
         takes_x402="x402" in gateway.payments.offers_enabled,
     )
     return Opened(app, nullcontext())

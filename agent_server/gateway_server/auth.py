@@ -7,9 +7,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_payments.accounts import Caller, find_caller
+from gateway_payments.exceptions import RevokedKeyError
+from gateway_server.allowance import Allowance
 from gateway_server.problems import respond
 from gateway_tools.context import Gateway
-from gateway_tools.exceptions import UnauthorizedError
+from gateway_tools.exceptions import RateLimitedError, UnauthorizedError
 
 _BEARER = "bearer "
 
@@ -32,10 +34,41 @@ def authenticate(gateway: Gateway, headers: Headers) -> Caller:
     return caller
 
 
+async def let_in(gateway: Gateway, scope: Scope) -> Caller:
+    """The account behind the request's key.
+
+    Who sends wrong keys too often is told so; a good key is taken from the same address all the
+    same, since colleagues may share it, and keys can't be guessed.
+
+    Raises:
+        UnauthorizedError, RevokedKeyError: as `authenticate`.
+        RateLimitedError: the key is wrong, and so were too many before it.
+
+    """
+    try:
+        return await to_thread.run_sync(authenticate, gateway, Headers(scope=scope))
+    except (UnauthorizedError, RevokedKeyError) as error:
+        if getattr(error, "given", True):
+            await allowance_of(scope).spend("wrong_keys")
+        raise
+
+
+async def spend_call(scope: Scope, caller: Caller) -> None:
+    """Count a call of this key. Raises RateLimitedError where it calls too often."""
+    await allowance_of(scope).spend("key", caller.key_id or caller.account_id)
+
+
+def allowance_of(scope: Scope) -> Allowance:
+    """What the request may still ask for, as `Limited` found it."""
+    allowance: Allowance = scope["state"]["allowance"]
+    return allowance
+
+
 class Authenticated:
     """An ASGI application that only callers with a key reach, at whatever paths aren't `public`.
 
-    The caller is left in the request's state.
+    The caller is left in the request's state, and in `refused` why its tools do nothing: a key that
+    calls too often is told so in the words of the application's protocol.
     """
 
     def __init__(
@@ -49,9 +82,18 @@ class Authenticated:
         """Check the key, then hand on."""
         if scope["path"] not in self._public:
             try:
-                caller = await to_thread.run_sync(authenticate, self._gateway, Headers(scope=scope))
+                caller = await let_in(self._gateway, scope)
             except Exception as error:  # noqa: BLE001  told to the caller
                 await respond(error)(scope, receive, send)
                 return
-            scope["state"] = {**scope.get("state", {}), "caller": caller}
+            refused = await _refused(scope, caller)
+            scope["state"] = {**scope["state"], "caller": caller, "refused": refused}
         await self._app(scope, receive, send)
+
+
+async def _refused(scope: Scope, caller: Caller) -> RateLimitedError | None:
+    try:
+        await spend_call(scope, caller)
+    except RateLimitedError as error:
+        return error
+    return None

@@ -115,6 +115,7 @@ def simulator_of(settings: Settings) -> Simulator:
         timeout_s=settings.simulation_timeout_s,
         memory_mb=settings.memory_limit,
         sandbox=_sandbox(settings),
+        waiting_each=settings.account_runs_waiting,
     )
 
 

@@ -23,7 +23,7 @@ def mcp_over_http(
     `hosts`: the Host headers it answers to (DNS rebinding); `origins`: pages that may call beside
     its own.
     """
-    server = mcp_server(gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door))
+    server = mcp_server(gateway.version, lambda ctx: _context(gateway, door, ctx.request))
     app = server.streamable_http_app(
         stateless_http=True,
         max_request_body_size=BODY_LIMIT,
@@ -38,11 +38,11 @@ def mcp_over_http(
     return Opened(_Principal(app), server.session_manager.run())
 
 
-def _caller(request: Request | None) -> Caller:
-    """Whom `Authenticated` let in."""
+def _context(gateway: Gateway, door: Door, request: Request | None) -> Context:
+    """For whom `Authenticated` let in."""
     assert request is not None
     caller: Caller = request.state.caller
-    return caller
+    return Context(gateway, caller, door, refused=request.state.refused)
 
 
 class _Principal:

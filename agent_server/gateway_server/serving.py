@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 from gateway_server.app import Web, create_app
 from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
-from gateway_server.settings import Settings, SettingsError
+from gateway_server.rates import Rates
+from gateway_server.settings import Settings, SettingsError, rate_bounds, redis_url
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
@@ -27,6 +28,7 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         address.hosts,
         settings.cors_origins,
         settings.max_upload_mb * MEGABYTE,
+        Rates(rate_bounds(settings), redis_url(settings)),
         networks_of(settings.trusted_proxies),
     )
     return gateway, create_app(gateway, web)

@@ -8,14 +8,28 @@ import secrets
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway_server.clients import networks_of
+from gateway_simulation.pool import MOST_WAITING, MOST_WAITING_EACH
+from gateway_tools.exceptions import Bound
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
 
 _DATA: Final = Path("/data")
+OFF: Final = "off"
+_RATES: Final[dict[Bound, str]] = {
+    "key": "1200/minute",
+    "address": "1200/minute",
+    "new_keys": "20/hour",
+    "wrong_keys": "30/minute",
+}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_REDIS: Final = ("redis://", "rediss://", "redis+unix://")
 
 
 class SettingsError(Exception):
@@ -34,6 +48,18 @@ def _absent(value: object) -> object:
     return None if value == "" else value
 
 
+def _rate(text: str | None) -> str | None:
+    if text is not None and text != OFF:
+        _parsed_rate(text)
+    return text
+
+
+def _parsed_rate(text: str) -> RateLimitItem:
+    from limits import parse  # noqa: PLC0415  takes long, and a gateway of one's own has no limits
+
+    return parse(text)
+
+
 def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
     networks_of(words)
     return words
@@ -43,6 +69,7 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Networks = Annotated[Words, AfterValidator(_networks)]
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
+Rate = Annotated[str | None, BeforeValidator(_absent), AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -81,6 +108,25 @@ class Settings(BaseSettings):
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
+    account_runs_waiting: int = Field(
+        default=MOST_WAITING_EACH,
+        ge=1,
+        le=MOST_WAITING,
+        description="Runs of one account that may wait for a core",
+    )
+    rate_limit_key: Rate = Field(default=None, description="Calls of one API key: 1200/minute")
+    rate_limit_address: Rate = Field(
+        default=None, description="Requests of one address: 1200/minute"
+    )
+    rate_limit_new_keys: Rate = Field(
+        default=None, description="API keys made from one address: 20/hour"
+    )
+    rate_limit_wrong_keys: Rate = Field(
+        default=None, description="Wrong API keys from one address: 30/minute; off for no limit"
+    )
+    redis_url: Secret = Field(
+        default=None, description="Redis that several processes count these rates in"
+    )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
 
@@ -180,6 +226,35 @@ def database_url(settings: Settings) -> str:
     if _DATA.is_dir() and os.access(_DATA, os.W_OK):
         return f"sqlite:///{_DATA}/fmu_gateway.sqlite3"
     return "sqlite:///local.db"
+
+
+def rate_bounds(settings: Settings) -> dict[Bound, RateLimitItem]:
+    """How often one may ask, by name.
+
+    What isn't set has its default where others can reach the gateway, which HOST or PUBLIC_BASE_URL
+    says, and no limit on a machine of one's own.
+    """
+    reached = settings.public_base_url or settings.host not in _LOOPBACK
+    chosen = {
+        bound: getattr(settings, f"rate_limit_{bound}") or (default if reached else OFF)
+        for bound, default in _RATES.items()
+    }
+    return {bound: _parsed_rate(rate) for bound, rate in chosen.items() if rate != OFF}
+
+
+def redis_url(settings: Settings) -> str | None:
+    """Where rates are counted together.
+
+    Raises:
+        SettingsError: REDIS_URL is no address of a Redis.
+
+    """
+    if settings.redis_url is None:
+        return None
+    url = settings.redis_url.get_secret_value()
+    if not url.startswith(_REDIS):
+        raise SettingsError([f"REDIS_URL: must begin with one of {', '.join(_REDIS)}"])
+    return url
 
 
 def storage_folder(settings: Settings) -> Path:

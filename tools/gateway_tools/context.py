@@ -65,6 +65,7 @@ class Context:
     caller: Caller
     door: Door
     proof: Proof | None = None  # a payment that came along
+    refused: Exception | None = None  # why nothing is done for it: the key calls too often
 
     @property
     def account_id(self) -> str:

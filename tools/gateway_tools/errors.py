@@ -74,6 +74,15 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
     ),
     tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
+    tools.RequestTimeoutError: Failure(
+        "request_timeout", 408, "Send the whole body within details.limit_s, without a pause."
+    ),
+    tools.RateLimitedError: Failure(
+        "rate_limited",
+        429,
+        "Nothing was done or charged; call again after details.retry_after_s seconds, and less "
+        "often: run_study does many runs in one call.",
+    ),
     # models
     library.UnknownModelError: Failure(
         "unknown_model", 404, "Use one of details.nearest, or search with list_library."
