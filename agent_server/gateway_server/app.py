@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from gateway_server.allowance import HEADERS, Limited
 from gateway_server.auth import Authenticated
-from gateway_server.background import keep_library, keep_up, start_simulations
+from gateway_server.background import keep_clean, keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
 from gateway_server.clients import Clients, Network
 from gateway_server.headers import Guarded
@@ -70,7 +70,13 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         start_simulations(gateway)
         background = [
             asyncio.create_task(work)
-            for work in (mcp.run(), a2a.run(), keep_up(gateway), keep_library(gateway))
+            for work in (
+                mcp.run(),
+                a2a.run(),
+                keep_up(gateway),
+                keep_clean(gateway),
+                keep_library(gateway),
+            )
         ]
         yield
         for task in background:

@@ -17,7 +17,7 @@ from gateway_library.exceptions import LibraryNotBuiltError
 from gateway_library.extraction import ExtractionCache
 from gateway_library.finder import Finder
 from gateway_library.operators import OperatorLibrary
-from gateway_library.store import ModelStore
+from gateway_library.store import ModelStore, Quota
 from gateway_library.tickets import Tickets
 from gateway_payments.service import Payments
 from gateway_payments.settings import PaymentSettings, StripeSettings, mistakes, offers_of
@@ -25,11 +25,13 @@ from gateway_payments.x402_settings import X402Settings, asset_of
 from gateway_runs.results import ResultStore
 from gateway_server.payment_pages import CANCEL_PATH, LINKED_PATH, SUCCESS_PATH
 from gateway_server.settings import (
+    Bucket,
     Settings,
     SettingsError,
+    cache_folder,
     database_url,
     secret,
-    storage_folder,
+    storage_place,
     without_password,
 )
 from gateway_simulation.archive import Limits
@@ -37,7 +39,7 @@ from gateway_simulation.building import Builder
 from gateway_simulation.layout import Tier
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
-from gateway_storage.blobs import FolderBlobs
+from gateway_storage.blobs import Blobs, FolderBlobs, StorageUnavailableError
 from gateway_storage.database import Database, DatabaseUnavailableError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
@@ -61,13 +63,15 @@ def compose(settings: Settings, address: Address) -> Gateway:
 
     """
     offered = payment_settings(settings, address)
-    blobs = FolderBlobs(storage_folder(settings))
+    blobs = open_blobs(settings)
     database = open_database(settings)
-    cache = storage_folder(settings) / "models"
+    cache = cache_folder(settings)
     builder = Builder(_sandbox(settings))
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
-    models = ModelStore(database, blobs, cache, _limits(settings), builder)
+    unpacked = ExtractionCache(cache / "uploads", _limits(settings), builder)
+    quota = Quota(settings.account_models, settings.account_storage_mb * MEGABYTE)
+    models = ModelStore(database, blobs, unpacked, _limits(settings), quota)
     return Gateway(
         version=version("fmu-gateway"),
         database=database,
@@ -109,6 +113,28 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def open_blobs(settings: Settings) -> Blobs:
+    """The store of blobs, which answers.
+
+    Raises:
+        SettingsError: STORAGE_URL is wrong, or the store can't be used.
+
+    """
+    place = storage_place(settings)
+    try:
+        blobs = _bucket(place) if isinstance(place, Bucket) else FolderBlobs(place)
+        blobs.check()
+    except StorageUnavailableError as error:
+        raise SettingsError([f"STORAGE_URL: {error}"]) from error
+    return blobs
+
+
+def _bucket(place: Bucket) -> Blobs:
+    from gateway_storage.bucket import BucketBlobs  # noqa: PLC0415  only who has one loads it
+
+    return BucketBlobs(place.name, place.prefix)
+
+
 def simulator_of(settings: Settings) -> Simulator:
     """What runs models; started by its first run."""
     return Simulator(
@@ -128,7 +154,7 @@ def catalogue(
         SettingsError: there is no library, or LIBRARY_PATH is no folder.
 
     """
-    cache = storage_folder(settings) / "models"
+    cache = cache_folder(settings)
     try:
         built = Catalogue.load(built_folder(), cache)
     except LibraryNotBuiltError as error:

@@ -7,6 +7,7 @@ import re
 import secrets
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -93,7 +94,14 @@ class Settings(BaseSettings):
     )
     database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
-    storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
+    storage_url: Text = Field(
+        default=None,
+        description="file:FOLDER, or s3://BUCKET/PREFIX with AWS_ENDPOINT_URL and the other AWS_ "
+        "variables of its client; default beside the database",
+    )
+    cache_path: Text = Field(
+        default=None, description="Folder of unpacked models; default in or beside the storage"
+    )
     library_path: Text = Field(
         default=None, description="Folder of the operator's own FMUs, watched while serving"
     )
@@ -128,6 +136,10 @@ class Settings(BaseSettings):
         default=None, description="Redis that several processes count these rates in"
     )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
+    account_models: int = Field(default=200, ge=1, description="Uploads that an account may keep")
+    account_storage_mb: int = Field(
+        default=2048, ge=1, description="Their size in all, as they were sent [MB]"
+    )
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
 
     stripe_enabled: bool = Field(default=False, description="Ask for money through Stripe")
@@ -257,18 +269,48 @@ def redis_url(settings: Settings) -> str | None:
     return url
 
 
-def storage_folder(settings: Settings) -> Path:
-    """Where blobs are kept: STORAGE_URL, else beside the SQLite database.
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where blobs are kept in an object store. `prefix` has no slash at its ends."""
+
+    name: str
+    prefix: str
+
+
+def storage_place(settings: Settings) -> Path | Bucket:
+    """Where blobs are kept: STORAGE_URL, else a folder beside the SQLite database.
 
     Raises:
-        SettingsError: STORAGE_URL is not `file:FOLDER`, or is needed and missing.
+        SettingsError: STORAGE_URL names neither a folder nor a bucket, or is needed and missing.
 
     """
-    if settings.storage_url:
-        if not settings.storage_url.startswith("file:"):
-            raise SettingsError(["STORAGE_URL: only file:FOLDER is supported"])
-        return Path(settings.storage_url.removeprefix("file:").replace("///", "/"))
-    return _beside_database(settings, "STORAGE_URL", ".storage")
+    url = settings.storage_url
+    if url is None:
+        return _beside_database(settings, "STORAGE_URL", ".storage")
+    if url.startswith("file:"):
+        return Path(url.removeprefix("file:").replace("///", "/"))
+    name, _, prefix = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not name:
+        raise SettingsError(["STORAGE_URL: give file:FOLDER or s3://BUCKET/PREFIX"])
+    return Bucket(name, prefix.strip("/"))
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Where models are unpacked: of this machine alone, and made again where it is lost.
+
+    Raises:
+        SettingsError: as `storage_place`.
+
+    """
+    if settings.cache_path:
+        return Path(settings.cache_path)
+    place = storage_place(settings)
+    if isinstance(place, Path):
+        return place / "models"
+    if database_url(settings).startswith("sqlite"):
+        return _beside_database(settings, "CACHE_PATH", ".cache")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fmu-gateway"
 
 
 def secret(settings: Settings) -> bytes:

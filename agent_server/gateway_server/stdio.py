@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from gateway_payments.accounts import Caller, local_caller
 from gateway_server.auth import authenticate
-from gateway_server.background import keep_library, keep_up, start_simulations
+from gateway_server.background import keep_clean, keep_library, keep_up, start_simulations
 from gateway_server.compose import MEGABYTE, address_of, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
@@ -47,6 +47,7 @@ async def _serve(context: Context) -> None:
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, _warm, gateway)
         background.start_soon(keep_up, gateway)
+        background.start_soon(keep_clean, gateway)
         background.start_soon(keep_library, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())

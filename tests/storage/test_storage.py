@@ -333,12 +333,12 @@ def test_a_blob_is_replaced_whole_and_leaves_no_temporary_file(tmp_path: Path) -
     blobs = FolderBlobs(tmp_path)
     blobs.put("results/a.parquet", b"first")
     blobs.put("results/a.parquet", b"second")
-    assert blobs.get("results/a.parquet") == b"second"
+    assert blobs.get("results/a.parquet", None) == b"second"
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["a.parquet"]
     blobs.delete("results/a.parquet")
     blobs.delete("results/a.parquet")
     with pytest.raises(BlobNotFoundError):
-        blobs.get("results/a.parquet")
+        blobs.get("results/a.parquet", None)
 
 
 def test_a_blob_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
@@ -350,4 +350,4 @@ def test_a_blob_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["../x", "results/../../x", "/etc/passwd", "results/", "a/b/c", ""])
 def test_a_key_that_could_leave_the_folder_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(ValueError, match="not a blob key"):
-        FolderBlobs(tmp_path).get(key)
+        FolderBlobs(tmp_path).get(key, None)
