@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -41,6 +43,7 @@ from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
 from gateway_storage.blobs import Blobs, FolderBlobs, StorageUnavailableError
 from gateway_storage.database import Database, DatabaseUnavailableError
+from gateway_storage.machines import OtherMachineError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
 
@@ -69,6 +72,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
     builder = Builder(_sandbox(settings))
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
+    _claim(database)
     unpacked = ExtractionCache(cache / "uploads", _limits(settings), builder)
     quota = Quota(settings.account_models, settings.account_storage_mb * MEGABYTE)
     models = ModelStore(database, blobs, unpacked, _limits(settings), quota)
@@ -111,6 +115,32 @@ def open_database(settings: Settings) -> Database:
     except (DatabaseUnavailableError, SchemaTooNewError) as error:
         raise SettingsError([f"DATABASE_URL: {without_password(str(error))}"]) from error
     return database
+
+
+def _claim(database: Database) -> None:
+    """Refuse several machines on SQLite, on one file or, as Fly would, on a volume each."""
+    if database.engine.dialect.name != "sqlite":
+        return
+    app = os.environ.get("FLY_APP_NAME")
+    machines = fly_machines(app) if app else 1
+    if app and machines > 1:
+        line = (
+            f"DATABASE_URL: {machines} machines of {app} run, each with a volume and books of its"
+        )
+        raise SettingsError([f"{line} own: attach Postgres, or `fly scale count 1`"])
+    try:
+        database.claim()
+    except OtherMachineError as error:
+        raise SettingsError([f"DATABASE_URL: {error}"]) from error
+
+
+def fly_machines(app: str) -> int:
+    """How many machines of the app run, by Fly's DNS; 1 where it doesn't say."""
+    try:
+        found = socket.getaddrinfo(f"{app}.internal", None, socket.AF_INET6, socket.SOCK_STREAM)
+    except OSError:
+        return 1
+    return len({address[4][0] for address in found})
 
 
 def open_blobs(settings: Settings) -> Blobs:
