@@ -320,6 +320,13 @@ def secret(settings: Settings) -> bytes:
     return _kept_secret(_beside_database(settings, "GATEWAY_SECRET", ".secret"))
 
 
+def secret_file(settings: Settings) -> Path | None:
+    """Where the secret is kept that is no setting; None where it is one, or must be."""
+    if settings.gateway_secret is not None or not database_url(settings).startswith("sqlite"):
+        return None
+    return _beside_database(settings, "GATEWAY_SECRET", ".secret")
+
+
 def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:
     url = database_url(settings)
     if not url.startswith("sqlite"):

@@ -203,6 +203,12 @@ class ModelStore:
         self._cache.sweep(now, self._is_stored)
         return collect(self._blobs, _FOLDER, now, self._referenced)
 
+    @staticmethod
+    def blobs_of(db: Connection) -> Sequence[tuple[str, str | None]]:
+        """The key and hash of every archive that the database refers to."""
+        rows = db.execute(select(ModelRow.blob_key, ModelRow.sha256).order_by(ModelRow.blob_key))
+        return [(row.blob_key, row.sha256) for row in rows]
+
     def _own(self, account_id: str, model: Model, data: bytes, now: datetime) -> bool:
         """Make the account an owner. True if it was one before."""
         known = self._join(account_id, model, len(data), now)

@@ -176,6 +176,23 @@ class ResultStore:
 
         return collect(self._blobs, _FOLDER, now, referenced)
 
+    @staticmethod
+    def blobs_of(db: Connection) -> list[tuple[str, str | None]]:
+        """The key and hash of every blob of a delivered run.
+
+        Results of versions that noted no hash come without one, and without their accuracy runs.
+        """
+        large = select(
+            records.Run.id, LargeResult.trajectory_sha256, LargeResult.accuracy_sha256
+        ).outerjoin(LargeResult, LargeResult.run_id == records.Run.id)
+        small = select(SmallResult.run_id).where(SmallResult.run_id == records.Run.id)
+        found: list[tuple[str, str | None]] = []
+        for row in db.execute(large.where(records.Run.state == "done", ~small.exists())):
+            found.append((_key(row.id), row.trajectory_sha256))
+            if row.accuracy_sha256 is not None:
+                found.append((_accuracy_key(row.id), row.accuracy_sha256))
+        return found
+
     def _prepared(self, run_id: str, coarse: bytes, fine: bytes | None) -> Prepared:
         if len(coarse) + len(fine or b"") <= SMALL_BYTES:
             return Prepared(run_id, (coarse, fine))
