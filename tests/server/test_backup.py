@@ -199,10 +199,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_saved(tmp_path: Path) -> None:
     assert other.command("restore", str(place.folder / "saved.tar")).returncode == 0
 
 
-@pytest.mark.parametrize("harm", ["cut", "blob", "text"])
-def test_a_backup_that_is_not_whole_is_refused_and_leaves_no_gateway(
-    tmp_path: Path, harm: str
-) -> None:
+def test_a_backup_that_is_not_whole_is_refused_and_leaves_no_gateway(tmp_path: Path) -> None:
     place = sqlite_and_folder(tmp_path / "a")
     saved = place.folder / "saved.tar"
     with (
@@ -212,15 +209,15 @@ def test_a_backup_that_is_not_whole_is_refused_and_leaves_no_gateway(
         http.post("/fmus", files={"file": ("m.fmu", MODEL)})
         assert place.command("backup", str(saved)).returncode == 0
     data = saved.read_bytes()
-    if harm == "text":
-        saved.write_bytes(b"hello")
-    elif harm == "cut":
-        saved.write_bytes(data[: len(data) // 2 // 512 * 512])
-    else:
-        at = data.index(MODEL[100:200])
-        saved.write_bytes(data[:at] + b"x" * 100 + data[at + 100 :])
+    at = data.index(MODEL[100:200])
     other = sqlite_and_folder(tmp_path / "b")
-    done = other.command("restore", str(saved))
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    for harmed in (
+        b"hello",
+        data[: len(data) // 2 // 512 * 512],
+        data[:at] + b"x" * 100 + data[at + 100 :],
+    ):
+        saved.write_bytes(harmed)
+        done = other.command("restore", str(saved))
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
     assert "holds no gateway" in other.command("ledger", "audit").stderr

@@ -1,4 +1,4 @@
-"""Two servers on one Postgres, one object store and one Redis: a client can't tell which is which."""
+"""Two servers on one Postgres, one object store and one Redis: a client can't tell them apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest

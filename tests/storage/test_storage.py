@@ -20,12 +20,10 @@ from textwrap import dedent
 from typing import Any, Final
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from postgres import fresh_database
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 import gateway_server.compose  # noqa: F401  defines every table
@@ -36,7 +34,7 @@ from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
 from gateway_storage.database import Database, DatabaseUnavailableError, normalised
 from gateway_storage.log import LogLostError
-from gateway_storage.migrate import SCHEMA, SchemaTooNewError, migrate, schema_of
+from gateway_storage.migrate import SCHEMA, migrate, schema_of
 from gateway_storage.statement import Statement
 from gateway_storage.turn import TurnError
 

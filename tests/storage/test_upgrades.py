@@ -39,23 +39,33 @@ INSERT INTO model_owners VALUES ('acc_x', 'aa', '2026-01-01');
 INSERT INTO upload_tickets VALUES ('tt', 'acc_x', '2026-01-01', NULL);
 INSERT INTO webhook_events VALUES ('evt_1', 'checkout.session.completed', 'cs_1', '2026-01-01');
 INSERT INTO quotes VALUES ('qt_1', 'acc_x', 'fmu_aa', '{}', 'hash', 903, 1000000, 'usd',
-  '{"stripe_checkout": 1000000}', '[]', NULL, '2026-01-01', '2026-01-02');
+  '[["stripe_checkout", 1000000, "usd"]]', '[]', NULL, '2026-01-01', '2026-01-02');
 INSERT INTO quotes VALUES ('qt_2', 'acc_x', 'fmu_aa', '{}', 'hash', 903, 1000000, 'usd',
-  '{"credits": 1000000}', '[]', NULL, '2026-01-01', '2026-01-02');
+  '[["stripe_checkout", 1000000, "usd"]]', '[]', NULL, '2026-01-01', '2026-01-02');
+INSERT INTO quotes VALUES ('qt_3', 'acc_x', 'fmu_aa', '{}', 'hash', 903, 1000000, 'usd',
+  '[["stripe_checkout", 1000000, "usd"]]', '[]', NULL, '2026-01-01', '2026-01-02');
 INSERT INTO payments VALUES ('pay_1', 'acc_x', 'qt_1', 'stripe_checkout', 1, 'cs_1', 'paid',
   1000000, 'usd', NULL, '2026-01-01', '2026-01-02', '2026-01-01');
 INSERT INTO payments VALUES ('pay_2', 'acc_x', 'qt_2', 'stripe_checkout', 1, 'cs_2', 'open',
   1000000, 'usd', 'https://c', '2026-01-01', '2026-01-02', NULL);
+INSERT INTO payments VALUES ('pay_3', 'acc_x', 'qt_3', 'stripe_checkout', 1, 'cs_3', 'paid',
+  1000000, 'usd', NULL, '2026-01-01', '2026-01-02', '2026-01-01');
 INSERT INTO ledger_accounts VALUES
-  ('stripe:usd', 'acc_y', 'stripe', 'usd', :true, -1000000),
-  ('revenue:usd', 'acc_y', 'revenue', 'usd', :false, 1000000);
-INSERT INTO transfers VALUES ('old:1', 'stripe:usd', 'revenue:usd', 1000000, 'usd', '2026-01-01');
+  ('stripe:acc_x:usd', 'acc_x', 'stripe', 'usd', :true, -2000000),
+  ('deferred:acc_x:usd', 'acc_x', 'deferred', 'usd', :false, 1000000),
+  ('revenue:acc_x:usd', 'acc_x', 'revenue', 'usd', :false, 1000000);
+INSERT INTO transfers VALUES
+  ('pay:pay_1', 'stripe:acc_x:usd', 'deferred:acc_x:usd', 1000000, 'usd', '2026-01-01'),
+  ('pay:pay_3', 'stripe:acc_x:usd', 'deferred:acc_x:usd', 1000000, 'usd', '2026-01-01'),
+  ('capture:res_1', 'deferred:acc_x:usd', 'revenue:acc_x:usd', 1000000, 'usd', '2026-01-01');
 INSERT INTO runs VALUES ('res_1', 'acc_x', 'done', 'fmu_aa', 'aa', 'hash', NULL, NULL,
   '2026-01-01', '2026-01-01', NULL, '{"outputs": ["h"]}');
 INSERT INTO usage VALUES ('res_1', 'acc_x', 'key_x', 'fmu_aa', 'hash', 903, 'stripe_checkout',
   1000000, 'usd', 'delivered', 1.5, '2026-01-01');
 INSERT INTO entitlements VALUES ('ent_1', 'acc_x', 'pay_1', 'qt_1', 'stripe_checkout', 1000000,
   'usd', 'captured', 'res_1', '2026-01-01', '2026-01-02');
+INSERT INTO entitlements VALUES ('ent_3', 'acc_x', 'pay_3', 'qt_3', 'stripe_checkout', 1000000,
+  'usd', 'issued', NULL, '2026-01-01', '2026-01-02');
 INSERT INTO request_faults VALUES ('acc_x', 'hash', 2)
 """
 
@@ -158,5 +168,5 @@ def test_a_gateway_on_a_database_from_the_future_doesn_t_start(
     monkeypatch.setenv("STORAGE_URL", f"file:{tmp_path}/blobs")
     monkeypatch.setenv("GATEWAY_SECRET", "0" * 32)
     settings = read_settings()
-    with pytest.raises(SettingsError, match="DATABASE_URL: .*9999.*upgrade"):
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: .*9999.*upgrade"):
         compose(settings, address_of(settings, 8000))
