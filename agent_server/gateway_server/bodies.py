@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-import anyio
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_server.problems import respond
-from gateway_tools.exceptions import NotJsonError, RequestTimeoutError, TooLargeError
+from gateway_tools.exceptions import NotJsonError, TooLargeError
 from gateway_tools.registry import TOOLS
 
 BODY_LIMIT: Final = 16 * 2**20
 _UPLOADS: Final = ("/fmus", "/uploads/")
 _ENVELOPE: Final = 2**20  # multipart's own bytes
-PAUSE_S: Final = 30.0
-"""How long a client may be silent while it sends a body."""
-BODY_S: Final = 600.0
-"""How long a body may take in all."""
 
 
 async def read_body(request: Request) -> dict[str, Any]:
@@ -97,10 +92,7 @@ def _inline(model: type[BaseModel]) -> dict[str, Any]:
 
 
 class LimitedBodies:
-    """Refuses bodies that are too large, by their announced length or by what really comes.
-
-    And those that come too slowly: each holds a connection and what it has sent so far.
-    """
+    """Refuses bodies that are too large, by their announced length or by what really comes."""
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self._app = app
@@ -121,26 +113,13 @@ class LimitedBodies:
 
 def _counting(receive: Receive, limit: int) -> Receive:
     received = 0
-    until = anyio.current_time() + BODY_S
-    whole = False
 
     async def counted() -> Message:
-        nonlocal received, whole
-        if whole:  # what comes now is that the client goes, whenever it does
-            return await receive()
-        message = await _in_time(receive, min(PAUSE_S, until - anyio.current_time()))
-        whole = not message.get("more_body", False)
+        nonlocal received
+        message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
             raise TooLargeError(limit)
         return message
 
     return counted
-
-
-async def _in_time(receive: Receive, patience_s: float) -> Message:
-    try:
-        with anyio.fail_after(patience_s):
-            return await receive()
-    except TimeoutError:
-        raise RequestTimeoutError(patience_s) from None

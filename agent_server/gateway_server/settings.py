@@ -247,7 +247,7 @@ def rate_bounds(settings: Settings) -> dict[Bound, RateLimitItem]:
     says, and no limit on a machine of one's own.
     """
     reached = settings.public_base_url or settings.host not in _LOOPBACK
-    chosen = {
+    chosen: dict[Bound, str] = {
         bound: getattr(settings, f"rate_limit_{bound}") or (default if reached else OFF)
         for bound, default in _RATES.items()
     }

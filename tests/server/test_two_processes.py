@@ -61,7 +61,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
             (folder / name).mkdir()
             own = {**environment, "CACHE_PATH": str(folder / name / "cache")}
             urls.append(stack.enter_context(served(folder / name, **own)).url)
-        yield Pair(*urls, database, stripe)
+        one, other = urls
+        yield Pair(one, other, database, stripe)
 
 
 def client(url: str, key: str) -> httpx.Client:

@@ -74,9 +74,6 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
     ),
     tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
-    tools.RequestTimeoutError: Failure(
-        "request_timeout", 408, "Send the whole body within details.limit_s, without a pause."
-    ),
     tools.RateLimitedError: Failure(
         "rate_limited",
         429,

@@ -66,14 +66,6 @@ class RateLimitedError(ToolError):
         }
 
 
-class RequestTimeoutError(ToolError):
-    """The body came too slowly. `details`: limit_s."""
-
-    def __init__(self, limit_s: float) -> None:
-        super().__init__("the body came too slowly")
-        self.details: dict[str, object] = {"limit_s": limit_s}
-
-
 class TooLargeError(ToolError):
     """The request body is over the limit."""
 
