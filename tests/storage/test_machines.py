@@ -94,8 +94,9 @@ def test_processes_of_one_machine_share_its_claim_and_the_last_takes_it_away(
 
 def test_a_claim_ends_with_its_thread(database: Path) -> None:
     made = Database(f"sqlite:///{database}")
+    before = set(threading.enumerate())
     made.claim()
-    (thread,) = [t for t in threading.enumerate() if t.name == "machine-claim"]
+    (thread,) = set(threading.enumerate()) - before
     made.close()
     thread.join(10)
     assert not thread.is_alive()
