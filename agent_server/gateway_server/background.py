@@ -12,9 +12,16 @@ from anyio import to_thread
 from gateway_library.operators import OperatorLibrary
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
-from gateway_tools.upkeep import delete_ended_grants, delete_outdated, reconcile, recover
+from gateway_tools.upkeep import (
+    collect_garbage,
+    delete_ended_grants,
+    delete_outdated,
+    reconcile,
+    recover,
+)
 
 _EVERY_S: Final = 30
+_CLEAN_EVERY_S: Final = 3600
 _LOOK_EVERY_S: Final = 2  # at the operators' folder
 
 _log = structlog.get_logger()
@@ -41,6 +48,18 @@ async def keep_up(gateway: Gateway) -> None:
             except Exception:  # noqa: BLE001  the next round may fare better
                 _log.exception("upkeep_failed", work=work.__name__.strip("_"))
         await anyio.sleep(_EVERY_S)
+
+
+async def keep_clean(gateway: Gateway) -> None:
+    """Delete what nothing refers to, every hour until cancelled."""
+    while True:
+        try:
+            deleted = await to_thread.run_sync(collect_garbage, gateway)
+            if deleted:
+                _log.info("garbage_collected", blobs=deleted)
+        except Exception:  # noqa: BLE001  the next round may fare better
+            _log.exception("upkeep_failed", work="collect_garbage")
+        await anyio.sleep(_CLEAN_EVERY_S)
 
 
 async def keep_library(gateway: Gateway) -> None:

@@ -226,6 +226,37 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the backup goes")],
+    *,
+    without_blobs: Annotated[
+        bool, typer.Option("--without-blobs", help="The object store has copies of its own")
+    ] = False,
+) -> None:
+    """Save database, models and results as they are at one moment, while the gateway serves.
+
+    Status 1 where a stored file was damaged or missing: the rest is saved, and it is named.
+    """
+    from gateway_server.backup_commands import backed_up  # noqa: PLC0415
+
+    made = backed_up(_settings(), file, with_blobs=not without_blobs)
+    typer.echo(f"{file}: schema {made.schema}, {made.blobs} blobs, as of {made.made_at}")
+    for key in made.lost:
+        typer.echo(f"fmu-gateway: {key} is damaged or missing", err=True)
+    if made.lost:
+        raise typer.Exit(1)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `backup` wrote")]) -> None:
+    """Bring a backup into an empty database (SQLite or Postgres) and STORAGE_URL."""
+    from gateway_server.backup_commands import restored  # noqa: PLC0415
+
+    made = restored(_settings(), file)
+    typer.echo(f"restored: {made.blobs} blobs, as of {made.made_at}")
+
+
 @library.command("list")
 def library_list() -> None:
     """List all models, yours in LIBRARY_PATH too, and what they were verified against."""

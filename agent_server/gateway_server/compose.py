@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -18,7 +20,7 @@ from gateway_library.exceptions import LibraryNotBuiltError
 from gateway_library.extraction import ExtractionCache
 from gateway_library.finder import Finder
 from gateway_library.operators import OperatorLibrary
-from gateway_library.store import ModelStore
+from gateway_library.store import ModelStore, Quota
 from gateway_library.tickets import Tickets
 from gateway_payments.service import Payments
 from gateway_payments.settings import PaymentSettings, StripeSettings, mistakes, offers_of
@@ -26,11 +28,13 @@ from gateway_payments.x402_settings import X402Settings, asset_of
 from gateway_runs.results import ResultStore
 from gateway_server.payment_pages import CANCEL_PATH, LINKED_PATH, SUCCESS_PATH
 from gateway_server.settings import (
+    Bucket,
     Settings,
     SettingsError,
+    cache_folder,
     database_url,
     secret,
-    storage_folder,
+    storage_place,
     without_password,
 )
 from gateway_simulation.archive import Limits
@@ -38,8 +42,9 @@ from gateway_simulation.building import Builder
 from gateway_simulation.layout import Tier
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
-from gateway_storage.blobs import FolderBlobs
+from gateway_storage.blobs import Blobs, FolderBlobs, StorageUnavailableError
 from gateway_storage.database import Database, DatabaseUnavailableError
+from gateway_storage.machines import OtherMachineError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
 
@@ -62,13 +67,16 @@ def compose(settings: Settings, address: Address) -> Gateway:
 
     """
     offered = payment_settings(settings, address)
-    blobs = FolderBlobs(storage_folder(settings))
+    blobs = open_blobs(settings)
     database = open_database(settings)
-    cache = storage_folder(settings) / "models"
+    cache = cache_folder(settings)
     builder = Builder(_sandbox(settings))
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
-    models = ModelStore(database, blobs, cache, _limits(settings), builder)
+    _claim(database)
+    unpacked = ExtractionCache(cache / "uploads", _limits(settings), builder)
+    quota = Quota(settings.account_models, settings.account_storage_mb * MEGABYTE)
+    models = ModelStore(database, blobs, unpacked, _limits(settings), quota)
     return Gateway(
         version=version("fmu-gateway"),
         database=database,
@@ -117,12 +125,61 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def _claim(database: Database) -> None:
+    """Refuse several machines on SQLite, on one file or, as Fly would, on a volume each."""
+    if database.engine.dialect.name != "sqlite":
+        return
+    app = os.environ.get("FLY_APP_NAME")
+    machines = fly_machines(app) if app else 1
+    if app and machines > 1:
+        line = (
+            f"DATABASE_URL: {machines} machines of {app} run, each with a volume and books of its"
+        )
+        raise SettingsError([f"{line} own: attach Postgres, or `fly scale count 1`"])
+    try:
+        database.claim()
+    except OtherMachineError as error:
+        raise SettingsError([f"DATABASE_URL: {error}"]) from error
+
+
+def fly_machines(app: str) -> int:
+    """How many machines of the app run, by Fly's DNS; 1 where it doesn't say."""
+    try:
+        found = socket.getaddrinfo(f"{app}.internal", None, socket.AF_INET6, socket.SOCK_STREAM)
+    except OSError:
+        return 1
+    return len({address[4][0] for address in found})
+
+
+def open_blobs(settings: Settings) -> Blobs:
+    """The store of blobs, which answers.
+
+    Raises:
+        SettingsError: STORAGE_URL is wrong, or the store can't be used.
+
+    """
+    place = storage_place(settings)
+    try:
+        blobs = _bucket(place) if isinstance(place, Bucket) else FolderBlobs(place)
+        blobs.check()
+    except StorageUnavailableError as error:
+        raise SettingsError([f"STORAGE_URL: {error}"]) from error
+    return blobs
+
+
+def _bucket(place: Bucket) -> Blobs:
+    from gateway_storage.bucket import BucketBlobs  # noqa: PLC0415  only who has one loads it
+
+    return BucketBlobs(place.name, place.prefix)
+
+
 def simulator_of(settings: Settings) -> Simulator:
     """What runs models; started by its first run."""
     return Simulator(
         timeout_s=settings.simulation_timeout_s,
         memory_mb=settings.memory_limit,
         sandbox=_sandbox(settings),
+        waiting_each=settings.account_runs_waiting,
     )
 
 
@@ -135,7 +192,7 @@ def catalogue(
         SettingsError: there is no library, or LIBRARY_PATH is no folder.
 
     """
-    cache = storage_folder(settings) / "models"
+    cache = cache_folder(settings)
     try:
         built = Catalogue.load(built_folder(), cache)
     except LibraryNotBuiltError as error:

@@ -23,7 +23,7 @@ def audited(settings: Settings) -> Audit:
 
     """
     try:
-        with _existing(database_url(settings)) as database:
+        with existing_database(database_url(settings)) as database:
             return audit_ledger(database, datetime.now(UTC))
     except (DatabaseUnavailableError, OtherSchemaError) as error:
         raise SettingsError([f"DATABASE_URL: {without_password(str(error))}"]) from error
@@ -63,7 +63,8 @@ def as_json(audit: Audit) -> str:
 
 
 @contextmanager
-def _existing(url: str) -> Iterator[Database]:
+def existing_database(url: str) -> Iterator[Database]:
+    """The database at `url`, which is not made. Raises DatabaseUnavailableError."""
     _, _, path = url.partition(":///")
     if url.startswith("sqlite") and not Path(path).is_file():
         message = f"there is no file {path}"

@@ -29,17 +29,17 @@ def mcp_over_http(gateway: Gateway, door: Door, web: Web) -> Opened:
     )
     icons = [types.Icon(src=f"{web.base_url}{icon.PATH}")]
     server = mcp_server(
-        gateway.version, lambda ctx: Context(gateway, _caller(ctx.request), door), icons
+        gateway.version, lambda ctx: _context(gateway, door, ctx.request), icons
     )
     sessions = Sessions(server, security, keeps=web.mcp_sessions)
     return Opened(_Principal(sessions), sessions.run())
 
 
-def _caller(request: Request | None) -> Caller:
-    """Whom `Authenticated` let in."""
+def _context(gateway: Gateway, door: Door, request: Request | None) -> Context:
+    """For whom `Authenticated` let in."""
     assert request is not None
     caller: Caller = request.state.caller
-    return caller
+    return Context(gateway, caller, door, refused=request.state.refused)
 
 
 class _Principal:

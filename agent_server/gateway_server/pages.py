@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
 from gateway_server import icon, payment_pages
+from gateway_server.auth import allowance_of
 from gateway_server.contract import FILE, TEXT, contract
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
@@ -73,8 +74,9 @@ def public_router(rest: Rest) -> APIRouter:
 
 def _account_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/keys", **contract({201: keys.NewKeyOutput}, with_key=False))
-    async def create_key() -> Response:
+    async def create_key(request: Request) -> Response:
         """Make an account and its first API key; the key is shown this once."""
+        await allowance_of(request.scope).spend("new_keys")
         return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 

@@ -92,14 +92,14 @@ def here(settings: Settings) -> Iterator[Here]:
         UnauthorizedError: FMU_GATEWAY_KEY is no key of this gateway.
 
     """
-    from gateway_server.auth import caller_of  # noqa: PLC0415
+    from gateway_server.auth import own_caller  # noqa: PLC0415
     from gateway_server.compose import address_of, close, compose  # noqa: PLC0415
     from gateway_server.links import result_uri  # noqa: PLC0415
     from gateway_tools.context import Door  # noqa: PLC0415
 
     gateway = compose(settings, address_of(settings, settings.port))
     try:
-        caller = caller_of(gateway, settings.fmu_gateway_key)
+        caller = own_caller(gateway, settings.fmu_gateway_key)
         yield Here(Context(gateway, caller, Door(result_uri)))
     finally:
         close(gateway)

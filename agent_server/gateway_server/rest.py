@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from gateway_server import examples
-from gateway_server.auth import authenticate
+from gateway_server.auth import allowance_of, let_in, spend_call
 from gateway_server.bodies import read_body
 from gateway_server.contract import FILE, PAYS, TEXT, contract, json_body
 from gateway_server.x402_headers import proof_in, receipt_headers
@@ -145,7 +145,8 @@ def rest_router(rest: Rest) -> APIRouter:
     """All routes that need a key; it is checked before anything of a body is read."""
 
     async def authenticated(request: Request) -> None:
-        caller = await to_thread.run_sync(authenticate, rest.gateway, request.headers)
+        caller = await let_in(rest.gateway, request.scope)
+        await spend_call(request.scope, caller)
         request.state.caller = caller
         request.state.proof = proof_in(request.headers)
 
@@ -276,6 +277,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
     @router.post("/account/keys", **_NEW_KEY)
     async def add_key(request: Request) -> Response:
         """Another key for the same account."""
+        await allowance_of(request.scope).spend("new_keys")
         asked = parsed(keys.NewKeyInput, await read_body(request))
         new = await rest.call(request, lambda context: keys.add_key(context, asked))
         return answered(new, status=201)

@@ -9,8 +9,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway_server.app import create_app
+from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, close, compose
-from gateway_server.settings import Settings, SettingsError, secret
+from gateway_server.rates import Rates
+from gateway_server.settings import Settings, SettingsError, rate_bounds, redis_url, secret
 from gateway_server.web import Web
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
@@ -26,6 +28,8 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         base_url=address.base_url,
         hosts=address.hosts,
         origins=settings.cors_origins,
+        proxies=networks_of(settings.trusted_proxies),
+        rates=Rates(rate_bounds(settings), redis_url(settings)),
         upload_bytes=settings.max_upload_mb * MEGABYTE,
         mcp_sessions=settings.mcp_sessions,
         secret=secret(settings),
@@ -64,7 +68,12 @@ def _fail_closed(gateway: Gateway) -> None:
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     """Quiet, and patient at the end: running simulations may finish."""
     return uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=_PATIENCE_S, lifespan="on"
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # `Clients` does that, for TRUSTED_PROXIES only
+        timeout_graceful_shutdown=_PATIENCE_S,
+        lifespan="on",
     )
 
 

@@ -7,13 +7,30 @@ import re
 import secrets
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway_server.clients import networks_of
+from gateway_simulation.pool import MOST_WAITING, MOST_WAITING_EACH
+from gateway_tools.exceptions import Bound
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+
 _DATA: Final = Path("/data")
+OFF: Final = "off"
+_RATES: Final[dict[Bound, str]] = {
+    "key": "1200/minute",
+    "address": "1200/minute",
+    "new_keys": "20/hour",
+    "wrong_keys": "30/minute",
+}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_REDIS: Final = ("redis://", "rediss://", "redis+unix://")
 
 
 class SettingsError(Exception):
@@ -32,9 +49,28 @@ def _absent(value: object) -> object:
     return None if value == "" else value
 
 
+def _rate(text: str | None) -> str | None:
+    if text is not None and text != OFF:
+        _parsed_rate(text)
+    return text
+
+
+def _parsed_rate(text: str) -> RateLimitItem:
+    from limits import parse  # noqa: PLC0415  takes long, and a gateway of one's own has no limits
+
+    return parse(text)
+
+
+def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
+    networks_of(words)
+    return words
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[Words, AfterValidator(_networks)]
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
+Rate = Annotated[str | None, BeforeValidator(_absent), AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -51,9 +87,21 @@ class Settings(BaseSettings):
     cors_origins: Words = Field(
         default=(), description="Origins whose pages may call from a browser; * for all"
     )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses or networks of proxies in front: 10.0.0.0/8; from others "
+        "X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are ignored",
+    )
     database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
-    storage_url: Text = Field(default=None, description="file:FOLDER; default beside the database")
+    storage_url: Text = Field(
+        default=None,
+        description="file:FOLDER, or s3://BUCKET/PREFIX with AWS_ENDPOINT_URL and the other AWS_ "
+        "variables of its client; default beside the database",
+    )
+    cache_path: Text = Field(
+        default=None, description="Folder of unpacked models; default in or beside the storage"
+    )
     library_path: Text = Field(
         default=None, description="Folder of the operator's own FMUs, watched while serving"
     )
@@ -68,10 +116,33 @@ class Settings(BaseSettings):
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
+    account_runs_waiting: int = Field(
+        default=MOST_WAITING_EACH,
+        ge=1,
+        le=MOST_WAITING,
+        description="Runs of one account that may wait for a core",
+    )
+    rate_limit_key: Rate = Field(default=None, description="Calls of one API key: 1200/minute")
+    rate_limit_address: Rate = Field(
+        default=None, description="Requests of one address: 1200/minute"
+    )
+    rate_limit_new_keys: Rate = Field(
+        default=None, description="API keys made from one address: 20/hour"
+    )
+    rate_limit_wrong_keys: Rate = Field(
+        default=None, description="Wrong API keys from one address: 30/minute; off for no limit"
+    )
+    redis_url: Secret = Field(
+        default=None, description="Redis that several processes count these rates in"
+    )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     mcp_sessions: bool = Field(
         default=True,
         description="MCP before 2026-07-28: sessions. false: several gateways behind one address",
+    )
+    account_models: int = Field(default=200, ge=1, description="Uploads that an account may keep")
+    account_storage_mb: int = Field(
+        default=2048, ge=1, description="Their size in all, as they were sent [MB]"
     )
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
 
@@ -173,18 +244,77 @@ def database_url(settings: Settings) -> str:
     return "sqlite:///local.db"
 
 
-def storage_folder(settings: Settings) -> Path:
-    """Where blobs are kept: STORAGE_URL, else beside the SQLite database.
+def rate_bounds(settings: Settings) -> dict[Bound, RateLimitItem]:
+    """How often one may ask, by name.
+
+    What isn't set has its default where others can reach the gateway, which HOST or PUBLIC_BASE_URL
+    says, and no limit on a machine of one's own.
+    """
+    reached = settings.public_base_url or settings.host not in _LOOPBACK
+    chosen: dict[Bound, str] = {
+        bound: getattr(settings, f"rate_limit_{bound}") or (default if reached else OFF)
+        for bound, default in _RATES.items()
+    }
+    return {bound: _parsed_rate(rate) for bound, rate in chosen.items() if rate != OFF}
+
+
+def redis_url(settings: Settings) -> str | None:
+    """Where rates are counted together.
 
     Raises:
-        SettingsError: STORAGE_URL is not `file:FOLDER`, or is needed and missing.
+        SettingsError: REDIS_URL is no address of a Redis.
 
     """
-    if settings.storage_url:
-        if not settings.storage_url.startswith("file:"):
-            raise SettingsError(["STORAGE_URL: only file:FOLDER is supported"])
-        return Path(settings.storage_url.removeprefix("file:").replace("///", "/"))
-    return _beside_database(settings, "STORAGE_URL", ".storage")
+    if settings.redis_url is None:
+        return None
+    url = settings.redis_url.get_secret_value()
+    if not url.startswith(_REDIS):
+        raise SettingsError([f"REDIS_URL: must begin with one of {', '.join(_REDIS)}"])
+    return url
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where blobs are kept in an object store. `prefix` has no slash at its ends."""
+
+    name: str
+    prefix: str
+
+
+def storage_place(settings: Settings) -> Path | Bucket:
+    """Where blobs are kept: STORAGE_URL, else a folder beside the SQLite database.
+
+    Raises:
+        SettingsError: STORAGE_URL names neither a folder nor a bucket, or is needed and missing.
+
+    """
+    url = settings.storage_url
+    if url is None:
+        return _beside_database(settings, "STORAGE_URL", ".storage")
+    if url.startswith("file:"):
+        return Path(url.removeprefix("file:").replace("///", "/"))
+    name, _, prefix = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not name:
+        raise SettingsError(["STORAGE_URL: give file:FOLDER or s3://BUCKET/PREFIX"])
+    return Bucket(name, prefix.strip("/"))
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Where models are unpacked: of this machine alone, and made again where it is lost.
+
+    Raises:
+        SettingsError: as `storage_place`.
+
+    """
+    if settings.cache_path:
+        return Path(settings.cache_path)
+    place = storage_place(settings)
+    if isinstance(place, Path):
+        return place / "models"
+    if database_url(settings).startswith("sqlite"):
+        return _beside_database(settings, "CACHE_PATH", ".cache")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fmu-gateway"
 
 
 def secret(settings: Settings) -> bytes:
@@ -192,6 +322,13 @@ def secret(settings: Settings) -> bytes:
     if settings.gateway_secret is not None:
         return settings.gateway_secret.get_secret_value().encode()
     return _kept_secret(_beside_database(settings, "GATEWAY_SECRET", ".secret"))
+
+
+def secret_file(settings: Settings) -> Path | None:
+    """Where the secret is kept that is no setting; None where it is one, or must be."""
+    if settings.gateway_secret is not None or not database_url(settings).startswith("sqlite"):
+        return None
+    return _beside_database(settings, "GATEWAY_SECRET", ".secret")
 
 
 def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:

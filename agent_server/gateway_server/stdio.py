@@ -9,8 +9,8 @@ import anyio
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.stdio import stdio_server
 
-from gateway_server.auth import caller_of
-from gateway_server.background import keep_library, keep_up, start_simulations
+from gateway_server.auth import own_caller
+from gateway_server.background import keep_clean, keep_library, keep_up, start_simulations
 from gateway_server.compose import MEGABYTE, address_of, close, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
@@ -29,7 +29,7 @@ def serve_stdio(settings: Settings, allowed: tuple[Path, ...]) -> None:
     """
     gateway = compose(settings, address_of(settings, settings.port))
     try:
-        caller = caller_of(gateway, settings.fmu_gateway_key)
+        caller = own_caller(gateway, settings.fmu_gateway_key)
         door = stdio_door(allowed, settings.max_upload_mb * MEGABYTE)
         context = Context(gateway, caller, door)
         anyio.run(_serve, context)
@@ -43,6 +43,7 @@ async def _serve(context: Context) -> None:
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, _warm, gateway)
         background.start_soon(keep_up, gateway)
+        background.start_soon(keep_clean, gateway)
         background.start_soon(keep_library, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())

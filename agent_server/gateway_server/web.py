@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway_server.clients import Network
+from gateway_server.rates import Rates
+
 
 @dataclass(frozen=True, slots=True)
 class Web:
@@ -11,13 +14,16 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
-    `mcp_sessions`: kept for MCP's clients of old revisions. `secret`: the gateway's own, the same in
-    all that share a database.
+    `proxies`: who may say for whom it asks. `rates`: how often one may ask. `mcp_sessions`: kept
+    for MCP's clients of old revisions. `secret`: the gateway's own, the same in all that share a
+    database.
     """
 
     base_url: str
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     upload_bytes: int
+    proxies: tuple[Network, ...]
+    rates: Rates
     mcp_sessions: bool
     secret: bytes = field(repr=False)

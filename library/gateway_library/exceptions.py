@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 _SHOWN: Final = 200  # characters of a name that came from outside
 
@@ -47,6 +47,16 @@ class ModelIdTakenError(LibraryError):
 
     def __init__(self, model_id: str) -> None:
         super().__init__(f"another file holds the id {model_id}", {"id": model_id})
+
+
+class QuotaExceededError(LibraryError):
+    """The account keeps as much as it may. `details`: bound, limit, used, needed."""
+
+    def __init__(
+        self, limit: int, used: int, needed: int, bound: Literal["models", "bytes"]
+    ) -> None:
+        told: dict[str, object] = {"bound": bound, "limit": limit, "used": used, "needed": needed}
+        super().__init__(f"this account may keep {limit} {bound} of uploads", told)
 
 
 class TicketInvalidError(LibraryError):

@@ -84,6 +84,13 @@ class ExtractionCache:
         notes.mkdir(parents=True, exist_ok=True)
         (notes / sha256).touch()
 
+    def retire_all_but(self, needed: Callable[[str], bool]) -> None:
+        """Retire what isn't `needed`: other machines may have taken it away."""
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            noted = (self._folder / _RETIRED / folder.name).exists()
+            if not folder.name.startswith(".") and not noted and not needed(folder.name):
+                self.retire(folder.name)
+
     def sweep(self, now: datetime, needed: Callable[[str], bool]) -> None:
         """Delete what was retired an hour ago, but for what is `needed` again."""
         notes = self._folder / _RETIRED

@@ -7,28 +7,38 @@ the last owner away never deletes what somebody sends at that moment. The databa
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, ForeignKey, Row, Select, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway_library.exceptions import ModelIdTakenError, UnknownModelError
+from gateway_library.exceptions import (
+    ModelIdTakenError,
+    QuotaExceededError,
+    UnknownModelError,
+)
 from gateway_library.extraction import ExtractionCache
 from gateway_simulation.archive import Limits, inspect
-from gateway_simulation.building import Builder
 from gateway_simulation.model import Kind, Model, ModelDescription
 from gateway_simulation.nearest import nearest
 from gateway_storage.base import Base
-from gateway_storage.blobs import BlobNotFoundError, Blobs
+from gateway_storage.blobs import (
+    BlobDamagedError,
+    BlobNotFoundError,
+    Blobs,
+    StorageUnavailableError,
+)
 from gateway_storage.database import Database
+from gateway_storage.garbage import collect
 
 ResultT = TypeVar("ResultT")
 
+_FOLDER: Final = "fmus"
 _ATTEMPTS: Final = 20  # each lost race was won by somebody else's progress
 _SEARCHED_VARIABLES: Final = 200
 
@@ -73,6 +83,14 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What one account may keep, each model counted to everybody who sent it."""
+
+    models: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What an account is told of one of its uploads. `created_at`: when this account sent it."""
 
@@ -97,14 +115,15 @@ class ModelStore:
         self,
         database: Database,
         blobs: Blobs,
-        cache_folder: Path,
+        cache: ExtractionCache,
         limits: Limits,
-        builder: Builder | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self._database = database
+        self._quota = quota
         self._blobs = blobs
         self._limits = limits
-        self._cache = ExtractionCache(cache_folder / "uploads", limits, builder)
+        self._cache = cache
 
     def add(self, account_id: str, data: bytes, now: datetime) -> Added:
         """Check and store an FMU for the account.
@@ -113,10 +132,13 @@ class ModelStore:
             ArchiveError: it is no FMU that can be kept; nothing was stored.
             RunError: there is no jail for the compiler, or it is busy; nothing was stored.
             ModelIdTakenError: its id belongs to another file.
+            QuotaExceededError: the account keeps as much as it may; nothing was stored.
+            StorageUnavailableError: the store of blobs doesn't answer; nothing was stored.
 
         """
-        self._cache.sweep(now, self._is_stored)
         inspection = inspect(data, self._limits)
+        with self._database.read() as db:  # before anything is unpacked or compiled
+            self._require_room(db, account_id, inspection.sha256, len(data))
         model_id = f"fmu_{inspection.sha256[:16]}"
         model = self._cache.keep(model_id, data, inspection)
         already_known = _settled(lambda: self._own(account_id, model, data, now))
@@ -133,6 +155,8 @@ class ModelStore:
 
         Raises:
             UnknownModelError: there is none, or it is someone else's.
+            BlobDamagedError: what is stored is another file; sending it again mends it.
+            StorageUnavailableError: the store of blobs doesn't answer.
 
         """
         with self._database.read() as db:
@@ -140,7 +164,7 @@ class ModelStore:
         if row is None:
             raise self._unknown(account_id, model_id)
         try:
-            return self._cache.take(row.id, row.sha256, lambda: self._blobs.get(row.blob_key))
+            return self._cache.take(row.id, row.sha256, lambda: self._read(row))
         except BlobNotFoundError:  # removed since the query
             raise self._unknown(account_id, model_id) from None
 
@@ -169,17 +193,32 @@ class ModelStore:
         """
         orphan = _settled(lambda: self._disown(account_id, model_id))
         if orphan is not None:
-            self._blobs.delete(orphan.blob_key)
             self._cache.retire(orphan.sha256)
+            with suppress(StorageUnavailableError):  # `collect` deletes it later
+                self._blobs.delete(orphan.blob_key)
+
+    def collect(self, now: datetime) -> int:
+        """Delete archives that no model is, and unpacked models that nobody has; how many blobs."""
+        self._cache.retire_all_but(self._is_stored)
+        self._cache.sweep(now, self._is_stored)
+        return collect(self._blobs, _FOLDER, now, self._referenced)
+
+    @staticmethod
+    def blobs_of(db: Connection) -> Sequence[tuple[str, str | None]]:
+        """The key and hash of every archive that the database refers to."""
+        rows = db.execute(select(ModelRow.blob_key, ModelRow.sha256).order_by(ModelRow.blob_key))
+        return [(row.blob_key, row.sha256) for row in rows]
 
     def _own(self, account_id: str, model: Model, data: bytes, now: datetime) -> bool:
         """Make the account an owner. True if it was one before."""
-        known = self._join(account_id, model, now)
+        known = self._join(account_id, model, len(data), now)
         if known is None:
             self._found(account_id, model, data, now)
+        else:
+            self._mend(model, data)
         return bool(known)
 
-    def _join(self, account_id: str, model: Model, now: datetime) -> bool | None:
+    def _join(self, account_id: str, model: Model, size_bytes: int, now: datetime) -> bool | None:
         """Own a model that is stored already; None if it is not."""
         with self._database.write() as db:
             sha256 = db.execute(select(ModelRow.sha256).where(ModelRow.id == model.id)).scalar()
@@ -187,18 +226,33 @@ class ModelStore:
                 return None
             if sha256 != model.sha256:
                 raise ModelIdTakenError(model.id)
-            mine = (ModelOwnerRow.account_id == account_id, ModelOwnerRow.sha256 == sha256)
-            if db.execute(select(ModelOwnerRow.sha256).where(*mine)).scalar() is not None:
+            if _is_owner(db, account_id, sha256):
                 return True
+            _hold(db, account_id)
+            self._require_room(db, account_id, sha256, size_bytes)
             _insert_owner(db, account_id, sha256, now)
             return False
 
+    def _mend(self, model: Model, data: bytes) -> None:
+        """Store the archive again where what is stored of it is damaged or gone."""
+        named = select(ModelRow.blob_key, ModelRow.sha256).where(ModelRow.sha256 == model.sha256)
+        with self._database.read() as db:
+            row = db.execute(named).one_or_none()
+        if row is None:  # taken away meanwhile
+            return
+        try:
+            self._blobs.get(row.blob_key, row.sha256)
+        except (BlobDamagedError, BlobNotFoundError):
+            self._blobs.put(row.blob_key, data)
+
     def _found(self, account_id: str, model: Model, data: bytes, now: datetime) -> None:
         """Store a model that nobody has sent yet. The blob is durable before the row names it."""
-        key = f"fmus/{model.sha256}.{secrets.token_hex(4)}.fmu"
+        key = f"{_FOLDER}/{model.sha256}.{secrets.token_hex(4)}.fmu"
         self._blobs.put(key, data)
         try:
             with self._database.write() as db:
+                _hold(db, account_id)
+                self._require_room(db, account_id, model.sha256, len(data))
                 db.execute(
                     insert(ModelRow).values(
                         sha256=model.sha256,
@@ -212,7 +266,8 @@ class ModelStore:
                 )
                 _insert_owner(db, account_id, model.sha256, now)
         except BaseException:
-            self._blobs.delete(key)
+            with suppress(StorageUnavailableError):  # `collect` deletes it later
+                self._blobs.delete(key)
             raise
 
     def _disown(self, account_id: str, model_id: str) -> Row[Any] | None:
@@ -227,6 +282,28 @@ class ModelStore:
                 return None
             db.execute(delete(ModelRow).where(ModelRow.sha256 == row.sha256))
             return row
+
+    def _read(self, row: Row[Any]) -> bytes:
+        return self._blobs.get(row.blob_key, row.sha256)
+
+    def _referenced(self, keys: Sequence[str]) -> set[str]:
+        named = select(ModelRow.blob_key).where(ModelRow.blob_key.in_(keys))
+        with self._database.read() as db:
+            return set(db.execute(named).scalars())
+
+    def _require_room(self, db: Connection, account_id: str, sha256: str, size_bytes: int) -> None:
+        """Raise QuotaExceededError unless the account may keep it, or does so already."""
+        if self._quota is None or _is_owner(db, account_id, sha256):
+            return
+        models, used = db.execute(
+            select(func.count(), func.coalesce(func.sum(ModelRow.size_bytes), 0))
+            .join(ModelOwnerRow, ModelOwnerRow.sha256 == ModelRow.sha256)
+            .where(ModelOwnerRow.account_id == account_id)
+        ).one()
+        if models >= self._quota.models:
+            raise QuotaExceededError(self._quota.models, models, 1, "models")
+        if used + size_bytes > self._quota.size_bytes:
+            raise QuotaExceededError(self._quota.size_bytes, int(used), size_bytes, "bytes")
 
     def _is_stored(self, sha256: str) -> bool:
         with self._database.read() as db:
@@ -254,6 +331,17 @@ def _owned(account_id: str) -> Select[*tuple[Any, ...]]:
         .join(ModelOwnerRow, ModelOwnerRow.sha256 == ModelRow.sha256)
         .where(ModelOwnerRow.account_id == account_id)
     )
+
+
+def _is_owner(db: Connection, account_id: str, sha256: str) -> bool:
+    mine = (ModelOwnerRow.account_id == account_id, ModelOwnerRow.sha256 == sha256)
+    return db.execute(select(ModelOwnerRow.sha256).where(*mine)).scalar() is not None
+
+
+def _hold(db: Connection, account_id: str) -> None:
+    """Keep the account's row until the transaction ends: its uploads are counted one by one."""
+    accounts = Base.metadata.tables["accounts"]
+    db.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
 
 
 def _insert_owner(db: Connection, account_id: str, sha256: str, now: datetime) -> None:

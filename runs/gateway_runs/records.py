@@ -106,6 +106,12 @@ def outdated(db: Connection, before: datetime, most: int) -> list[str]:
     return list(db.execute(old.order_by(Run.created_at).limit(most)).scalars())
 
 
+def kept(db: Connection, run_ids: list[str]) -> set[str]:
+    """Which of them are delivered and not out of date, or still under way."""
+    live = select(Run.id).where(Run.id.in_(run_ids), Run.state.in_(("running", "done")))
+    return set(db.execute(live).scalars())
+
+
 def expire(db: Connection, run_id: str) -> bool:
     """Note that the result is gone, and free its idempotency key."""
     return _settle(db, run_id, "done", state="expired", idempotency_key=None) is not None

@@ -1,32 +1,41 @@
 """Stored trajectories and tables of studies: Parquet, written once, read by slice.
 
 A small result lies in the database, durable by the same sync as its run's record and its payment; a
-large one is a blob, durable before its record says so. Nobody outside this module knows which.
+large one is a blob, durable before its record says so, and its hash lies in the database. Nobody
+outside this module knows which.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from csv import writer as csv_writer
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import structlog
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway_runs import records
 from gateway_runs.exceptions import EmptyWindowError, UnknownColumnError
 from gateway_runs.study_tables import StudyTable
 from gateway_simulation.nearest import nearest
 from gateway_simulation.trajectory import Trajectory
 from gateway_storage.base import Base
-from gateway_storage.blobs import Blobs
+from gateway_storage.blobs import Blobs, StorageUnavailableError
+from gateway_storage.database import Database
+from gateway_storage.garbage import collect
 from gateway_storage.statement import Statement
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
+_FOLDER: Final = "results"
 _FORMULAS: Final = ("=", "+", "-", "@")
+_log = structlog.get_logger()
 SMALL_BYTES: Final = 64 * 2**10  # of Parquet, the finer accuracy run included
 
 
@@ -40,10 +49,26 @@ class SmallResult(Base):
     accuracy: Mapped[bytes | None]
 
 
+class LargeResult(Base):
+    """The hashes of a delivered run's Parquet files, where they are blobs."""
+
+    __tablename__ = "large_results"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    trajectory_sha256: Mapped[str]
+    accuracy_sha256: Mapped[str | None]
+
+
 _KEEP: Final = Statement(insert(SmallResult))
+_KEEP_LARGE: Final = Statement(insert(LargeResult))
 _FIND: Final = Statement(
     select(SmallResult.trajectory, SmallResult.accuracy).where(
         SmallResult.run_id == bindparam("wanted")
+    )
+)
+_FIND_LARGE: Final = Statement(
+    select(LargeResult.trajectory_sha256, LargeResult.accuracy_sha256).where(
+        LargeResult.run_id == bindparam("wanted")
     )
 )
 
@@ -59,10 +84,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A result that only its record is missing from; `small` is None where it is a blob already."""
+    """A result that only its record is missing from: bytes, or the hashes of blobs stored already.
+
+    Of the trajectory, and of the finer accuracy run where there was one.
+    """
 
     run_id: str
-    small: tuple[bytes, bytes | None] | None  # the trajectory, the finer accuracy run
+    small: tuple[bytes, bytes | None] | None
+    large: tuple[str, str | None] | None = None
 
 
 class ResultStore:
@@ -91,55 +120,110 @@ class ResultStore:
             trajectory, accuracy = prepared.small
             row = {"run_id": prepared.run_id, "trajectory": trajectory, "accuracy": accuracy}
             _KEEP.count(db, row)
+        if prepared.large is not None:
+            coarse, fine = prepared.large
+            hashes = {"trajectory_sha256": coarse, "accuracy_sha256": fine}
+            _KEEP_LARGE.count(db, {"run_id": prepared.run_id, **hashes})
 
     def read(self, db: Connection, run_id: str, *, with_accuracy: bool = False) -> Trajectory:
         """The columns as they were written; what only the run's record knows is empty.
 
         Raises:
             BlobNotFoundError: nothing is kept under that id.
+            BlobDamagedError: it is not what was written.
+            StorageUnavailableError: the store of blobs doesn't answer.
 
         """
-        small = _FIND.first(db, {"wanted": run_id})
-        coarse = Trajectory.from_table(
-            self._table(small.trajectory if small else None, _key(run_id))
-        )
+        coarse = Trajectory.from_table(_table(self._trajectory(db, run_id)))
         if not with_accuracy:
             return coarse
-        fine = self._table(small.accuracy if small else None, _accuracy_key(run_id))
+        fine = _table(self._accuracy(db, run_id))
         return replace(coarse, accuracy=Trajectory.from_table(fine))
 
     def read_study(self, db: Connection, run_id: str) -> StudyTable:
         """A study's table as it was written.
 
-        Raises:
-            BlobNotFoundError: nothing is kept under that id.
-
+        Raises what `read` does.
         """
-        small = _FIND.first(db, {"wanted": run_id})
-        return StudyTable.from_table(self._table(small.trajectory if small else None, _key(run_id)))
+        return StudyTable.from_table(_table(self._trajectory(db, run_id)))
 
-    def delete(self, db: Connection, run_id: str) -> None:
-        """Forget the trajectory, wherever it lies; no error where nothing is kept.
+    def forget(self, db: Connection, run_id: str) -> bool:
+        """Forget the result with the transaction; whether blobs are left, to `discard` after it."""
+        small = db.execute(delete(SmallResult).where(SmallResult.run_id == run_id)).rowcount
+        db.execute(delete(LargeResult).where(LargeResult.run_id == run_id))
+        return not small
 
-        A blob goes at once, not with the commit: for runs that can't be delivered any more.
+    def discard(self, run_id: str) -> None:
+        """Delete the blobs of a run that can't be delivered any more, or whose time is over.
+
+        Outside transactions, since a store takes its time. What it doesn't delete now `collect`
+        does later.
         """
-        db.execute(delete(SmallResult).where(SmallResult.run_id == run_id))
-        self._blobs.delete(_key(run_id))
-        self._blobs.delete(_accuracy_key(run_id))
+        try:
+            self._blobs.delete(_key(run_id))
+            self._blobs.delete(_accuracy_key(run_id))
+        except StorageUnavailableError as error:
+            _log.warning("blob_not_deleted", run_id=run_id, error=str(error))
+
+    def collect(self, database: Database, now: datetime) -> int:
+        """Delete the blobs of runs that are neither delivered nor under way; how many."""
+
+        def referenced(keys: list[str]) -> set[str]:
+            by_run = {_run_of(key): key for key in keys}
+            with database.read() as db:
+                kept = records.kept(db, list(by_run))
+            return {key for key in keys if _run_of(key) in kept}
+
+        return collect(self._blobs, _FOLDER, now, referenced)
+
+    @staticmethod
+    def blobs_of(db: Connection) -> list[tuple[str, str | None]]:
+        """The key and hash of every blob of a delivered run.
+
+        Results of versions that noted no hash come without one, and without their accuracy runs.
+        """
+        large = select(
+            records.Run.id, LargeResult.trajectory_sha256, LargeResult.accuracy_sha256
+        ).outerjoin(LargeResult, LargeResult.run_id == records.Run.id)
+        small = select(SmallResult.run_id).where(SmallResult.run_id == records.Run.id)
+        found: list[tuple[str, str | None]] = []
+        for row in db.execute(large.where(records.Run.state == "done", ~small.exists())):
+            found.append((_key(row.id), row.trajectory_sha256))
+            if row.accuracy_sha256 is not None:
+                found.append((_accuracy_key(row.id), row.accuracy_sha256))
+        return found
 
     def _prepared(self, run_id: str, coarse: bytes, fine: bytes | None) -> Prepared:
         if len(coarse) + len(fine or b"") <= SMALL_BYTES:
             return Prepared(run_id, (coarse, fine))
-        self._blobs.put(_key(run_id), coarse)
-        if fine is not None:
-            self._blobs.put(_accuracy_key(run_id), fine)
-        return Prepared(run_id, None)
+        try:
+            self._blobs.put(_key(run_id), coarse)
+            if fine is not None:
+                self._blobs.put(_accuracy_key(run_id), fine)
+        except BaseException:
+            self.discard(run_id)
+            raise
+        return Prepared(run_id, None, (_sha256(coarse), None if fine is None else _sha256(fine)))
 
-    def _table(self, small: bytes | None, key: str) -> pa.Table:
-        """What is kept, in the database or as a blob."""
-        from pyarrow import parquet as pq  # noqa: PLC0415  heavy
+    def _trajectory(self, db: Connection, run_id: str) -> bytes:
+        small = _FIND.first(db, {"wanted": run_id})
+        if small:
+            return bytes(small.trajectory)
+        large = _FIND_LARGE.first(db, {"wanted": run_id})
+        return self._blobs.get(_key(run_id), large.trajectory_sha256 if large else None)
 
-        return pq.read_table(io.BytesIO(small or self._blobs.get(key)))
+    def _accuracy(self, db: Connection, run_id: str) -> bytes:
+        small = _FIND.first(db, {"wanted": run_id})
+        if small and small.accuracy:
+            return bytes(small.accuracy)
+        large = _FIND_LARGE.first(db, {"wanted": run_id})
+        return self._blobs.get(_accuracy_key(run_id), large.accuracy_sha256 if large else None)
+
+
+def _table(data: bytes) -> pa.Table:
+    from pyarrow import parquet as pq  # noqa: PLC0415  heavy
+
+    return pq.read_table(io.BytesIO(data))
 
 
 def parquet(result: Trajectory | StudyTable) -> bytes:
@@ -211,8 +295,16 @@ def _position(trajectory: Trajectory, name: str) -> int:
 
 
 def _key(run_id: str) -> str:
-    return f"results/{run_id}.parquet"
+    return f"{_FOLDER}/{run_id}.parquet"
 
 
 def _accuracy_key(run_id: str) -> str:
-    return f"results/{run_id}-accuracy.parquet"
+    return f"{_FOLDER}/{run_id}-accuracy.parquet"
+
+
+def _run_of(key: str) -> str:
+    return key.removeprefix(f"{_FOLDER}/").removesuffix(".parquet").removesuffix("-accuracy")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -22,7 +22,7 @@ from gateway_simulation.watch import Watch
 MOST_WAITING: Final = 64
 """Runs in the queue; each holds one of the server's threads."""
 MOST_WAITING_EACH: Final = 16
-"""Runs in the queue for whom it is the same one's turn."""
+"""Runs in the queue for whom it is the same one's turn, unless something else is set."""
 _WEIGHT_OF_NEWEST: Final = 0.2
 
 
@@ -38,8 +38,9 @@ class Place:
 class Queue:
     """Who gets which core when. Knows no threads: whoever calls it holds a lock."""
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, most_each: int = MOST_WAITING_EACH) -> None:
         self.free = cores
+        self.most_each = most_each
         self.waiting = 0
         self.under_way: Counter[str] = Counter()
         self._places: dict[str, deque[Place]] = {}  # in the order of their turns
@@ -76,8 +77,8 @@ class Queue:
 
     def _check_room(self, turn: str) -> None:
         full = None
-        if len(self._places.get(turn, ())) >= MOST_WAITING_EACH:
-            full = _busy("account", "runs of this account wait already", MOST_WAITING_EACH)
+        if len(self._places.get(turn, ())) >= self.most_each:
+            full = _busy("account", "runs of this account wait already", self.most_each)
         elif self.waiting >= MOST_WAITING:
             full = _busy("gateway", "runs wait already, of all accounts", MOST_WAITING)
         if full:
@@ -106,12 +107,15 @@ class Queue:
 
 
 class Pool:
-    """As many runs at once as there are cores. A run waits for its core up to `patience_s`."""
+    """As many runs at once as there are cores. A run waits for its core up to `patience_s`.
 
-    def __init__(self, cores: int, patience_s: float) -> None:
+    `most_each`: how many runs of one turn may wait at once.
+    """
+
+    def __init__(self, cores: int, patience_s: float, most_each: int = MOST_WAITING_EACH) -> None:
         self._cores = cores
         self._patience_s = patience_s
-        self._queue = Queue(cores)
+        self._queue = Queue(cores, most_each)
         self._lock = threading.Lock()
         self._typical_s: float | None = None
 

@@ -34,7 +34,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.launch import order_for
 from gateway_simulation.layout import Tier
 from gateway_simulation.outcome import Evidence, Outcome
-from gateway_simulation.pool import Pool
+from gateway_simulation.pool import MOST_WAITING_EACH, Pool
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
@@ -90,7 +90,8 @@ class Simulator:
 
     `timeout_s` bounds one run on the wall, and beforehand its wait for a free core; `memory_mb`
     what it may take beyond what the empty process has. `sandbox` names a tier; by default the best
-    that the kernel offers, and where there is none nothing is run.
+    that the kernel offers, and where there is none nothing is run. `waiting_each`: how many runs
+    may wait for whom it is the same one's turn.
     """
 
     def __init__(
@@ -100,11 +101,12 @@ class Simulator:
         memory_mb: int,
         concurrency: int | None = None,
         sandbox: Tier | None = None,
+        waiting_each: int = MOST_WAITING_EACH,
     ) -> None:
         self._wanted = sandbox
         self.cores = concurrency or os.cpu_count() or 1
         self._bounds = _Bounds(timeout_s, memory_mb)
-        self._pool = Pool(self.cores, timeout_s)
+        self._pool = Pool(self.cores, timeout_s, waiting_each)
         self._lock = threading.Lock()
         self._workers: dict[Engine, Worker] = {}
         self._closed = False

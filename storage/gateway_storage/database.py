@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
@@ -11,8 +12,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from gateway_storage.log import LogLostError
+from gateway_storage.machines import Claim
 from gateway_storage.sqlite import SqliteFile
 
+_CONNECT_S: Final = "10"  # a Postgres that is silent stops the start, not the operator
 _BUSY_TIMEOUT_S: Final = 30
 _LOG_LOST: Final = (
     "The disk failed to keep what was written last, so nothing is written any more. See to the"
@@ -42,6 +45,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._claim: Claim | None = None
         self._sqlite = SqliteFile() if self.engine.dialect.name == "sqlite" else None
         opened = self._sqlite.opened if self._sqlite else _configure_postgres
         event.listen(self.engine, "connect", opened)
@@ -128,9 +132,22 @@ class Database:
         except LogLostError as error:
             raise RestartNeededError(_LOG_LOST) from error
 
+    def claim(self) -> None:
+        """Note that this machine uses the database, until `close`.
+
+        Raises:
+            OtherMachineError: another one does, and it is SQLite's, which is for one machine.
+
+        """
+        path = self.engine.url.database
+        if self._sqlite and path and path != ":memory:":
+            self._claim = Claim(Path(path).resolve())
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+        if self._claim:
+            self._claim.release()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -165,7 +182,8 @@ def _engine(url: str) -> Engine:
         message = "only SQLite and Postgres are supported"
         raise DatabaseUnavailableError(message)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        patience = {"connect_timeout": _CONNECT_S, **parsed.query}
+        return create_engine(parsed.set(query=patience), pool_pre_ping=True)
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
     return create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
 

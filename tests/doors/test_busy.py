@@ -10,16 +10,14 @@ import httpx
 import pytest
 from conftest import Running
 
-from gateway_simulation import pool
-
 BODY = {"fmu_id": "msl:BouncingBall", "stop_time": 1}
 
 
 def test_one_accounts_full_queue_is_no_other_accounts(
     free_gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "MOST_WAITING_EACH", 1)
     cores = free_gateway.embedded.gateway.simulator._pool  # noqa: SLF001  all of them, as runs would
+    monkeypatch.setattr(cores._queue, "most_each", 1)  # noqa: SLF001
     with (
         free_gateway.http() as greedy,
         free_gateway.http() as other,

@@ -220,7 +220,8 @@ def test_a_repeat_of_ones_own_run_is_never_told_to_pay_again(paid_gateway: Runni
             sent = [tries.submit(http.post, "/simulate", json=body) for _ in range(16)]
         answers = [answer.result() for answer in sent]
     told = {answer.json().get("code", "done") for answer in answers}
-    assert told <= {"done", "run_in_progress"}
+    # on Postgres who comes at the very moment sees the payment before the run: pay nothing, repeat
+    assert told <= {"done", "run_in_progress", "payment_in_use"}
     ids = {a.json()["result_id"] for a in answers if a.status_code == 200}
     assert len(ids) == 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,20 +12,29 @@ from pathlib import Path
 
 import pytest
 from fmus import sources
+from postgres import fresh_database
 from sqlalchemy import insert
 
-from gateway_library.exceptions import ModelIdTakenError, TicketInvalidError, UnknownModelError
-from gateway_library.store import ModelRow, ModelStore
+from gateway_library.exceptions import (
+    ModelIdTakenError,
+    QuotaExceededError,
+    TicketInvalidError,
+    UnknownModelError,
+)
+from gateway_library.extraction import ExtractionCache
+from gateway_library.store import ModelRow, ModelStore, Quota
 from gateway_library.tickets import LIFETIME, Tickets
 from gateway_payments.accounts import AccountRow
 from gateway_simulation.archive import Limits
 from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import ArchiveError
 from gateway_storage.base import Base
-from gateway_storage.blobs import FolderBlobs
+from gateway_storage.blobs import BlobDamagedError, FolderBlobs
 from gateway_storage.database import Database
+from gateway_storage.garbage import GRACE
 
 NOW = datetime.now(UTC)
+QUOTA_BYTES = 10**9
 ANNE, BERT = "acc_anne", "acc_bert"
 
 
@@ -38,9 +49,19 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+def unpacked(tmp_path: Path, builder: Builder | None = None) -> ExtractionCache:
+    return ExtractionCache(tmp_path / "cache" / "uploads", Limits(), builder)
+
+
 @pytest.fixture
 def store(database: Database, tmp_path: Path) -> ModelStore:
-    return ModelStore(database, FolderBlobs(tmp_path / "blobs"), tmp_path / "cache", Limits())
+    return ModelStore(
+        database,
+        FolderBlobs(tmp_path / "blobs"),
+        unpacked(tmp_path),
+        Limits(),
+        Quota(3, QUOTA_BYTES),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +73,8 @@ def test_a_model_of_sources_is_compiled_again_where_the_cache_was_emptied(
     database: Database, fmu: bytes, tmp_path: Path
 ) -> None:
     def opened() -> ModelStore:
-        blobs, cache = FolderBlobs(tmp_path / "blobs"), tmp_path / "cache"
-        return ModelStore(database, blobs, cache, Limits(), Builder())
+        blobs, cache = FolderBlobs(tmp_path / "blobs"), unpacked(tmp_path, Builder())
+        return ModelStore(database, blobs, cache, Limits())
 
     added = opened().add(ANNE, sources.stripped(fmu), NOW).model
     (library,) = added.folder.glob("binaries/*/*")
@@ -182,9 +203,10 @@ def test_the_last_owner_takes_the_archive_along_but_a_run_keeps_its_files(
     model = store.add(ANNE, fmu, NOW).model
     store.remove(ANNE, model.id)
     assert blobs(tmp_path) == []
-    store.add(ANNE, other, datetime.now(UTC) + timedelta(minutes=50))
+    store.add(ANNE, other, NOW)
+    store.collect(datetime.now(UTC) + timedelta(minutes=50))
     assert model.folder.is_dir()
-    store.add(ANNE, other, datetime.now(UTC) + timedelta(minutes=70))
+    store.collect(datetime.now(UTC) + timedelta(minutes=70))
     assert not model.folder.exists()
     assert len(folders(tmp_path)) == 1
 
@@ -259,3 +281,120 @@ def test_an_upload_address_works_once_and_only_for_a_while(database: Database) -
     ):
         with pytest.raises(TicketInvalidError):
             tickets.redeem(spoilt, when)
+
+
+def _variant(fmu: bytes, number: int) -> bytes:
+    """Another archive of the same model."""
+    made = io.BytesIO(fmu)
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr(f"resources/{number}.txt", "x" * number)
+    return made.getvalue()
+
+
+def test_an_account_keeps_only_so_many_models_and_sending_one_again_is_free(
+    store: ModelStore, fmu: bytes, tmp_path: Path
+) -> None:
+    sent = [_variant(fmu, number) for number in range(4)]
+    for data in sent[:3]:
+        store.add(ANNE, data, NOW)
+    with pytest.raises(QuotaExceededError) as raised:
+        store.add(ANNE, sent[3], NOW)
+    assert raised.value.details == {"bound": "models", "limit": 3, "used": 3, "needed": 1}
+    assert len(blobs(tmp_path)) == 3
+    assert len(folders(tmp_path)) == 3
+    assert store.add(ANNE, sent[0], NOW).already_known
+    store.add(BERT, sent[3], NOW)
+    with pytest.raises(QuotaExceededError):  # what others keep is no way around it
+        store.add(ANNE, sent[3], NOW)
+    store.remove(ANNE, store.list(ANNE)[0].id)
+    assert not store.add(ANNE, sent[3], NOW).already_known
+
+
+def test_an_account_keeps_only_so_many_bytes(
+    database: Database, fmu: bytes, tmp_path: Path
+) -> None:
+    quota = Quota(100, 2 * len(fmu) - 1)
+    store = ModelStore(
+        database, FolderBlobs(tmp_path / "blobs"), unpacked(tmp_path), Limits(), quota
+    )
+    store.add(ANNE, fmu, NOW)
+    other = _variant(fmu, 1)
+    with pytest.raises(QuotaExceededError) as raised:
+        store.add(ANNE, other, NOW)
+    used = {"limit": quota.size_bytes, "used": len(fmu), "needed": len(other)}
+    assert raised.value.details == {"bound": "bytes", **used}
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgres"])
+def test_uploads_at_once_stay_within_the_quota(
+    server: str, database: Database, fmu: bytes, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if server == "postgres":
+        database = Database(fresh_database(request.getfixturevalue("postgres_url")))
+        Base.metadata.create_all(database.engine)
+        with database.write() as db:
+            db.execute(insert(AccountRow).values(id=ANNE, created_at=NOW))
+    store = ModelStore(
+        database, FolderBlobs(tmp_path / "blobs"), unpacked(tmp_path), Limits(), Quota(3, 10**9)
+    )
+
+    def attempt(number: int) -> bool:
+        try:
+            store.add(ANNE, _variant(fmu, number), NOW)
+        except QuotaExceededError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(8))) == 3
+    assert len(store.list(ANNE)) == len(blobs(tmp_path)) == 3
+    database.close()
+
+
+def test_a_stored_archive_that_was_damaged_is_noticed_and_mended_by_sending_it_again(
+    store: ModelStore, fmu: bytes, tmp_path: Path
+) -> None:
+    model = store.add(ANNE, fmu, NOW).model
+    (blob,) = blobs(tmp_path)
+    for harm in (lambda: blob.write_bytes(fmu[:-1] + b"x"), blob.unlink):
+        harm()
+        shutil.rmtree(tmp_path / "cache")
+        with pytest.raises((BlobDamagedError, UnknownModelError)):
+            store.get(ANNE, model.id)
+        assert store.add(ANNE, fmu, NOW).already_known
+        assert blob.read_bytes() == fmu
+        shutil.rmtree(tmp_path / "cache")
+        assert store.get(ANNE, model.id).sha256 == model.sha256
+
+
+def test_what_no_model_is_goes_after_a_day_and_what_is_needed_stays(
+    store: ModelStore, fmu: bytes, tmp_path: Path
+) -> None:
+    store.add(ANNE, fmu, NOW)
+    (needed,) = blobs(tmp_path)
+    strays = [needed.with_name(name) for name in ("stray.fmu", ".0123456789abcdef")]
+    for stray in strays:
+        stray.write_bytes(b"left by a crash")
+    now = datetime.now(UTC)
+    assert store.collect(now) == 0  # an upload under way may have stored it
+    assert store.collect(now + GRACE + timedelta(minutes=1)) == 2
+    assert blobs(tmp_path) == [needed]
+
+
+def test_what_another_machine_took_away_is_unpacked_here_no_longer_than_an_hour(
+    store: ModelStore, database: Database, fmu: bytes, tmp_path: Path
+) -> None:
+    here = ModelStore(
+        database,
+        FolderBlobs(tmp_path / "blobs"),
+        ExtractionCache(tmp_path / "here" / "uploads", Limits()),
+        Limits(),
+    )
+    model = store.add(ANNE, fmu, NOW).model
+    folder = here.get(ANNE, model.id).folder
+    store.remove(ANNE, model.id)
+    now = datetime.now(UTC)
+    here.collect(now)
+    assert folder.is_dir()  # a run may be using it
+    here.collect(now + timedelta(hours=2))
+    assert not folder.exists()

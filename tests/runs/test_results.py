@@ -131,7 +131,8 @@ def test_a_deleted_result_is_gone_with_its_accuracy_run(
     keep(database, store, with_accuracy(rows))
     for _ in range(2):
         with database.write() as db:
-            store.delete(db, "res_1")
+            store.forget(db, "res_1")
+        store.discard("res_1")
     with pytest.raises(BlobNotFoundError):
         read(database, store)
     assert not list(folder.glob("*/*"))

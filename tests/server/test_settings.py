@@ -18,7 +18,7 @@ from gateway_server.settings import (
     described,
     read_settings,
     secret,
-    storage_folder,
+    storage_place,
 )
 
 COMMAND = str(Path(sys.executable).with_name("fmu-gateway"))
@@ -38,7 +38,13 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ({"STRIPE_ENABLED": "true", "STRIPE_SECRET_KEY": "sk"}, "STRIPE_WEBHOOK_SECRET"),
         ({"PAYMENT_OFFERS": "barter"}, "PAYMENT_OFFERS"),
         ({"PAYMENT_OFFERS": "stripe_checkout"}, "STRIPE_ENABLED"),
-        ({"STORAGE_URL": "s3://bucket"}, "STORAGE_URL"),
+        ({"STORAGE_URL": "gs://bucket"}, "STORAGE_URL"),
+        ({"STORAGE_URL": "s3:///prefix"}, "STORAGE_URL"),
+        (
+            {"STORAGE_URL": "s3://bucket", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+            "STORAGE_URL",
+        ),
+        ({"STORAGE_URL": f"file:{__file__}"}, "STORAGE_URL"),
         ({"FMU_GATEWAY_DB_PATH": "/nonexistent/x.db"}, "GATEWAY_SECRET"),
         (
             {"DATABASE_URL": "mysql://h/d", "GATEWAY_SECRET": "s" * 32, "STORAGE_URL": "file:b"},
@@ -120,7 +126,7 @@ def test_the_database_is_where_the_settings_say(monkeypatch: pytest.MonkeyPatch)
     }
     monkeypatch.setenv("FMU_GATEWAY_DB_PATH", "own.sqlite3")
     assert database_url(read_settings()) == "sqlite:///own.sqlite3"
-    assert storage_folder(read_settings()) == Path("own.storage")
+    assert storage_place(read_settings()) == Path("own.storage")
     monkeypatch.setenv("DATABASE_URL", "sqlite:///other.sqlite3")
     assert database_url(read_settings()) == "sqlite:///other.sqlite3"
 

@@ -195,3 +195,13 @@ def test_no_wake_up_is_lost_between_threads_that_come_end_and_give_up() -> None:
     assert 0 < sum(done) < len(done), "some got a core, some gave up"
     with pool.spare_cores("", 10) as free:
         assert free == CORES
+
+
+def test_how_many_of_one_turn_may_wait_can_be_set() -> None:
+    queue = Queue(1, most_each=2)
+    for _ in range(3):  # one runs, two wait
+        queue.join("greedy")
+    with pytest.raises(BusyError) as raised:
+        queue.join("greedy")
+    assert raised.value.details == {"bound": "account", "limit": 2}
+    queue.join("another")

@@ -67,6 +67,7 @@ class Context:
     door: Door
     proof: Proof | None = None  # a payment that came along
     watch: Watch = field(default_factory=Watch)  # how far its runs are, and to cancel them
+    refused: Exception | None = None  # why nothing is done for it: the key calls too often
 
     @property
     def account_id(self) -> str:

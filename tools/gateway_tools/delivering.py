@@ -52,10 +52,13 @@ def deliver(
     gateway, now = context.gateway, context.now
     with gateway.database.write() as db:
         record = records.finish(db, prepared.run_id, made, now)
-        if record is None:
-            raise RunSettledError
-        gateway.results.keep(db, prepared)
-        gateway.payments.capture(db, prepared.run_id, now, wall_ms)
+        if record is not None:
+            gateway.results.keep(db, prepared)
+            gateway.payments.capture(db, prepared.run_id, now, wall_ms)
+    if record is None:
+        if prepared.large is not None:  # stored after `recover` looked for it
+            gateway.results.discard(prepared.run_id)
+        raise RunSettledError
     return record
 
 
@@ -71,7 +74,6 @@ def _fail(context: Context, run_id: str, error: BaseException) -> None:
             )
             charged = settled and settled.charged
             returned = settled and settled.returned_to
-            context.gateway.results.delete(db, run_id)  # half of it may be a blob
     if isinstance(error, SimulationError):
         error.details["charged"] = str(charged) if charged else "nothing"
         if returned:

@@ -19,7 +19,7 @@ from gateway_payments import exceptions as payments
 from gateway_payments.requirement import PaymentRefusedError, PaymentRequiredError
 from gateway_runs import exceptions as runs
 from gateway_simulation import exceptions as simulation
-from gateway_storage.blobs import BlobNotFoundError
+from gateway_storage.blobs import BlobDamagedError, BlobNotFoundError, StorageUnavailableError
 from gateway_tools import exceptions as tools
 from gateway_tools.untrusted import DETAILS
 
@@ -74,6 +74,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
     ),
     tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
+    tools.RateLimitedError: Failure(
+        "rate_limited",
+        429,
+        "Nothing was done or charged; call again after details.retry_after_s seconds, and less "
+        "often: run_study does many runs in one call.",
+    ),
     # models
     library.UnknownModelError: Failure(
         "unknown_model", 404, "Use one of details.nearest, or search with list_library."
@@ -86,6 +92,12 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     ),
     library.ModelIdTakenError: Failure(
         "model_id_taken", 409, "Another file holds this id; export the model again and resend it."
+    ),
+    library.QuotaExceededError: Failure(
+        "quota_exceeded",
+        409,
+        "Take uploads away that you no longer need (GET /fmus, DELETE /fmus/{id}); results of them "
+        "stay.",
     ),
     library.TicketInvalidError: Failure(
         "upload_ticket_invalid", 404, "Ask upload_fmu for a fresh upload address."
@@ -287,6 +299,14 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "unknown_result", 404, "Use a result_id of this account; old results are deleted."
     ),
     BlobNotFoundError: Failure("unknown_result", 404, "Run the simulation again."),
+    BlobDamagedError: Failure(
+        "stored_file_damaged",
+        500,
+        "Nothing was charged: send the FMU, or run the simulation, again, and tell the operator.",
+    ),
+    StorageUnavailableError: Failure(
+        "storage_unavailable", 503, "Nothing was charged; repeat the call soon.", retry_after_s=5
+    ),
     tools.NotOfStudiesError: Failure(
         "not_of_studies", 422, "Simulate one row of the study alone and ask for it of that result."
     ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+Bound = Literal["key", "address", "new_keys", "wrong_keys"]
+"""What may come only so often: calls of a key, requests of an address, keys made, wrong keys."""
 
 
 class ToolError(Exception):
@@ -58,6 +61,22 @@ class UnauthorizedError(ToolError):
         super().__init__(
             "this API key is not known here" if given else "this call needs an API key"
         )
+        self.given = given
+
+
+class RateLimitedError(ToolError):
+    """Too many calls in a window of time. `details`: bound, limit, window_s, retry_after_s."""
+
+    def __init__(self, bound: Bound, limit: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(f"more than {limit} in {window_s} s")
+        self.bound: Final = bound
+        self.retry_after_s: Final = retry_after_s
+        self.details: dict[str, object] = {
+            "bound": bound,
+            "limit": limit,
+            "window_s": window_s,
+            "retry_after_s": retry_after_s,
+        }
 
 
 class TooLargeError(ToolError):

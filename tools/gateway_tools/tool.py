@@ -62,6 +62,8 @@ class Tool(Generic[InputT]):
 
     def call(self, context: Context, arguments: dict[str, Any]) -> Answered:
         """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
+        if context.refused is not None:
+            raise context.refused
         answer = self.handle(context, parsed(self.input, arguments))
         return answer if isinstance(answer, Answered) else Answered(answer)
 

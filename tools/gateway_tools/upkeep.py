@@ -28,8 +28,7 @@ def recover(gateway: Gateway) -> list[str]:
         for run_id in lost:
             gateway.payments.release(db, run_id, now, None, models_fault=False)
     for run_id in lost:  # a blob may have been stored right before the death
-        with gateway.database.write() as db:
-            gateway.results.delete(db, run_id)
+        gateway.results.discard(run_id)
     return lost
 
 
@@ -46,7 +45,9 @@ def delete_outdated(gateway: Gateway) -> list[str]:
     for run_id in old:
         with gateway.database.write() as db:
             records.expire(db, run_id)
-            gateway.results.delete(db, run_id)
+            large = gateway.results.forget(db, run_id)
+        if large:
+            gateway.results.discard(run_id)
     return old
 
 
@@ -58,3 +59,9 @@ def delete_ended_grants(gateway: Gateway) -> int:
     now = gateway.clock()
     with gateway.database.write() as db:
         return oauth_grants.delete_ended(db, now) + oauth_clients.delete_unused(db, now)
+
+
+def collect_garbage(gateway: Gateway) -> int:
+    """Delete the blobs that nothing refers to and the unpacked models that nobody has; how many."""
+    now = gateway.clock()
+    return gateway.models.collect(now) + gateway.results.collect(gateway.database, now)
