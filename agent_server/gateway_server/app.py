@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from gateway_server.auth import Authenticated
 from gateway_server.background import keep_library, keep_up, start_simulations
 from gateway_server.bodies import LimitedBodies
+from gateway_server.clients import Clients, Network
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
@@ -43,13 +44,15 @@ class Web:
     """What the HTTP server must know of the world around it.
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
-    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
+    /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU. `proxies`:
+    who may say for whom it asks.
     """
 
     base_url: str
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
     upload_bytes: int
+    proxies: tuple[Network, ...] = ()
 
 
 def create_app(gateway: Gateway, web: Web) -> ASGIApp:
@@ -100,7 +103,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_headers=["*"],
             expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
-    return Guarded(LimitedBodies(app, web.upload_bytes))
+    return Clients(Guarded(LimitedBodies(app, web.upload_bytes)), web.proxies)
 
 
 def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway_server.app import Web, create_app
+from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.settings import Settings, SettingsError
 from gateway_simulation.exceptions import SandboxUnavailableError
@@ -22,7 +23,11 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
     """The system and the application around it."""
     gateway = compose(settings, address)
     web = Web(
-        address.base_url, address.hosts, settings.cors_origins, settings.max_upload_mb * MEGABYTE
+        address.base_url,
+        address.hosts,
+        settings.cors_origins,
+        settings.max_upload_mb * MEGABYTE,
+        networks_of(settings.trusted_proxies),
     )
     return gateway, create_app(gateway, web)
 
@@ -65,7 +70,12 @@ def close(gateway: Gateway) -> None:
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     """Quiet, and patient at the end: running simulations may finish."""
     return uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=_PATIENCE_S, lifespan="on"
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # `Clients` does that, for TRUSTED_PROXIES only
+        timeout_graceful_shutdown=_PATIENCE_S,
+        lifespan="on",
     )
 
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gateway_server.clients import networks_of
 
 _DATA: Final = Path("/data")
 
@@ -32,7 +34,13 @@ def _absent(value: object) -> object:
     return None if value == "" else value
 
 
+def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
+    networks_of(words)
+    return words
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[Words, AfterValidator(_networks)]
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
 
@@ -50,6 +58,11 @@ class Settings(BaseSettings):
     )
     cors_origins: Words = Field(
         default=(), description="Origins whose pages may call from a browser; * for all"
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses or networks of proxies in front: 10.0.0.0/8; from others "
+        "X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are ignored",
     )
     database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
