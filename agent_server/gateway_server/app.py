@@ -25,12 +25,14 @@ from gateway_server.clients import Clients, Network
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
+from gateway_server.metrics import Metrics
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
+from gateway_server.request_log import REQUEST_ID, Logged
 from gateway_server.rest import Rest, rest_router
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
-from gateway_tools.context import Context, Door, Gateway
+from gateway_tools.context import Context, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
@@ -55,11 +57,10 @@ class Web:
     proxies: tuple[Network, ...] = ()
 
 
-def create_app(gateway: Gateway, web: Web) -> ASGIApp:
-    """The application for one gateway."""
-    door = http_door(web.base_url)
-    mcp = Later(lambda: _mcp(gateway, door, web))
-    a2a = Later(lambda: _a2a(gateway, door, web.base_url))
+def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
+    """The application for one gateway; `metrics` counts what it answers."""
+    mcp = Later(lambda: _mcp(gateway, web))
+    a2a = Later(lambda: _a2a(gateway, web.base_url))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -83,7 +84,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
-    rest = Rest(gateway, door)
+    rest = Rest(gateway, http_door(web.base_url, "rest"))
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
@@ -101,20 +102,23 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_origins=web.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
+            expose_headers=[REQUEST_ID, "Retry-After", "WWW-Authenticate", REQUIRED, RECEIPT],
         )
-    return Clients(Guarded(LimitedBodies(app, web.upload_bytes)), web.proxies)
+    hardened = Guarded(LimitedBodies(app, web.upload_bytes))
+    return Clients(Logged(hardened, metrics), web.proxies)
 
 
-def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
+def _mcp(gateway: Gateway, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
+    door = http_door(web.base_url, "mcp")
     return mcp_over_http(gateway, door, web.hosts, web.origins)
 
 
-def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
+def _a2a(gateway: Gateway, base_url: str) -> Opened:
     from gateway_a2a.app import a2a_app  # noqa: PLC0415  see Later
 
+    door = http_door(base_url, "a2a")
     app = a2a_app(
         base_url,
         gateway.version,

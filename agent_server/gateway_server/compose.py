@@ -41,6 +41,7 @@ from gateway_storage.blobs import FolderBlobs
 from gateway_storage.database import Database, DatabaseUnavailableError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
+from gateway_tools.meter import Meter, Unmetered
 
 MEGABYTE: Final = 2**20
 
@@ -53,8 +54,8 @@ class Address:
     hosts: tuple[str, ...]
 
 
-def compose(settings: Settings, address: Address) -> Gateway:
-    """The system, its database brought to this version's schema.
+def compose(settings: Settings, address: Address, meter: Meter | None = None) -> Gateway:
+    """The system, its database brought to this version's schema; `meter` counts what it does.
 
     Raises:
         SettingsError: a setting is wrong, or what it names can't be used; one line each.
@@ -83,6 +84,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
         timeout_s=settings.simulation_timeout_s,
         memory_mb=settings.memory_limit,
         result_ttl=timedelta(days=settings.result_ttl_days),
+        meter=meter or Unmetered(),
         clock=lambda: datetime.now(UTC),
     )
 

@@ -14,7 +14,7 @@ from gateway_payments.accounts import Caller
 from gateway_server import payment_pages
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
-from gateway_server.rest import Rest, answered, uploaded
+from gateway_server.rest import Rest, answered, uploaded, uploading
 from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
 from gateway_storage.database import DatabaseUnavailableError, RestartNeededError
@@ -78,7 +78,7 @@ def _upload_routes(router: APIRouter, rest: Rest) -> None:
         def work() -> upload_fmu.UploadOutput:
             with tickets.redeemed(ticket, clock()) as account_id:
                 caller = Caller(account_id, key_id=None)
-                return upload_fmu.upload(Context(rest.gateway, caller, rest.door), data)
+                return uploading(Context(rest.gateway, caller, rest.door), data)
 
         return uploaded(await to_thread.run_sync(work))
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from gateway_server.app import Web, create_app
 from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
+from gateway_server.metrics import Metrics
 from gateway_server.settings import Settings, SettingsError
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
@@ -21,7 +22,8 @@ _PATIENCE_S: Final = 30
 
 def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
     """The system and the application around it."""
-    gateway = compose(settings, address)
+    metrics = Metrics()
+    gateway = compose(settings, address, metrics)
     web = Web(
         address.base_url,
         address.hosts,
@@ -29,7 +31,7 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         settings.max_upload_mb * MEGABYTE,
         networks_of(settings.trusted_proxies),
     )
-    return gateway, create_app(gateway, web)
+    return gateway, create_app(gateway, web, metrics)
 
 
 def serve(settings: Settings) -> None:

@@ -102,6 +102,15 @@ class Queue:
         place.called.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Cores that there are and that are taken, and runs that wait for one."""
+
+    cores: int
+    busy: int
+    waiting: int
+
+
 class Pool:
     """As many runs at once as there are cores. A run waits for its core up to `patience_s`."""
 
@@ -111,6 +120,13 @@ class Pool:
         self._queue = Queue(cores)
         self._lock = threading.Lock()
         self._typical_s: float | None = None
+
+    @property
+    def load(self) -> Load:
+        """How much goes on at this moment."""
+        with self._lock:
+            queue = self._queue
+            return Load(self._cores, self._cores - queue.free, queue.waiting)
 
     @contextmanager
     def core(self, turn: str) -> Iterator[None]:

@@ -34,7 +34,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.launch import order_for
 from gateway_simulation.layout import Tier
 from gateway_simulation.outcome import Evidence, Outcome
-from gateway_simulation.pool import Pool
+from gateway_simulation.pool import Load, Pool
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
@@ -65,9 +65,10 @@ class _Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A core that one caller holds, whose turn it is, and until when on the monotonic clock [s]."""
+    """A core that one caller holds: for whom, after what wait [s], until when [s, monotonic]."""
 
     whose: str
+    waited_s: float
     given_s: float
     until: float
 
@@ -121,6 +122,11 @@ class Simulator:
         """The sandbox that runs get here. Raises SandboxUnavailableError where none holds."""
         return self._current_worker(available_engines()[0]).tier
 
+    @property
+    def load(self) -> Load:
+        """How much goes on at this moment."""
+        return self._pool.load
+
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
         self._current_worker(available_engines()[0])
@@ -157,8 +163,10 @@ class Simulator:
         Raises BusyError where no core came free.
         """
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
+        asked = time.monotonic()
         with self._pool.core(whose):
-            yield Turn(whose, patience, time.monotonic() + patience)
+            begun = time.monotonic()
+            yield Turn(whose, begun - asked, patience, begun + patience)
 
     def run_in(
         self, turn: Turn, runs: Sequence[CanonicalRun], each_s: float | None = None
@@ -230,7 +238,7 @@ class Simulator:
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
-            usage = _usage(evidence, wall_ms, worker.tier, count)
+            usage = _usage(evidence, (turn.waited_s * 1000, wall_ms), worker.tier, count)
             return [_outcome(outcome, i, usage, provenance) for i in range(count)]
 
     def _await(
@@ -320,9 +328,11 @@ def _evidence(told: dict[str, Any], bounds: _Bounds, cpu_limit_s: int) -> Eviden
     )
 
 
-def _usage(evidence: Evidence, wall_ms: float, tier: Tier, runs: int) -> Usage:
-    """What each of some `runs` took that shared a process."""
+def _usage(evidence: Evidence, times_ms: tuple[float, float], tier: Tier, runs: int) -> Usage:
+    """What each of some `runs` took that shared a process; `times_ms`: their wait, then it."""
+    waited_ms, wall_ms = times_ms
     return Usage(
+        waited_ms=round(waited_ms, 3),
         wall_ms=wall_ms / runs,
         cpu_ms=round(evidence.cpu_s * 1000 / runs, 3),
         peak_bytes=evidence.peak_bytes,

@@ -25,7 +25,7 @@ def seen(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = PROXIES) 
 
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
     more = [(b"x-forwarded-proto", b"https"), (b"x-request-id", b"given"), (b"accept", b"*/*")]
-    scope = {
+    scope: Scope = {
         "type": "http",
         "scheme": "http",
         "client": (peer, 5000) if peer else None,

@@ -19,6 +19,7 @@ from gateway_simulation.model import Model
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
 from gateway_storage.database import Database
+from gateway_tools.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Gateway:
     timeout_s: float
     memory_mb: int
     result_ttl: timedelta
+    meter: Meter
     clock: Callable[[], datetime]
 
     def model(self, account_id: str, model_id: str) -> Model:
@@ -50,8 +52,9 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What differs between the ways in."""
+    """What differs between the ways in. `name`: as logs and counts have it."""
 
+    name: str
     result_link: Callable[[str, str], str]  # result id, format -> address
     upload_link: Callable[[str], str] | None = None  # ticket -> address, where there is HTTP
     readable: Callable[[str], bytes] | None = None  # path -> file, where the caller is local
