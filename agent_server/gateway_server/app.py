@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from anyio import to_thread
@@ -28,6 +29,7 @@ from gateway_server.links import http_door
 from gateway_server.metrics import Metrics
 from gateway_server.pages import public_router
 from gateway_server.problems import Unbroken, respond
+from gateway_server.readiness import ReadinessProbe, checks_of
 from gateway_server.request_log import REQUEST_ID, Logged
 from gateway_server.rest import Rest, rest_router
 from gateway_server.x402_headers import RECEIPT, REQUIRED
@@ -47,7 +49,7 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU. `proxies`:
-    who may say for whom it asks.
+    who may say for whom it asks. `folders`: where the gateway writes.
     """
 
     base_url: str
@@ -55,6 +57,7 @@ class Web:
     origins: tuple[str, ...]
     upload_bytes: int
     proxies: tuple[Network, ...] = ()
+    folders: tuple[Path, ...] = ()
 
 
 def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
@@ -85,7 +88,7 @@ def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     rest = Rest(gateway, http_door(web.base_url, "rest"))
-    app.include_router(public_router(rest))
+    app.include_router(public_router(rest, ReadinessProbe(checks_of(gateway, web.folders))))
     app.include_router(rest_router(rest))
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
     guarded = Authenticated(a2a, gateway, public=frozenset({CARD_PATH}))

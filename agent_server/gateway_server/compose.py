@@ -78,6 +78,7 @@ def compose(settings: Settings, address: Address, meter: Meter | None = None) ->
         tickets=Tickets(database),
         payments=Payments(database, offered),
         results=ResultStore(blobs),
+        blobs=blobs,
         simulator=simulator,
         builder=builder,
         run_limits=RunLimits(),

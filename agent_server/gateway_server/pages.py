@@ -14,19 +14,20 @@ from gateway_payments.accounts import Caller
 from gateway_server import payment_pages
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
+from gateway_server.readiness import ReadinessProbe
 from gateway_server.rest import Rest, answered, uploaded, uploading
-from gateway_simulation.exceptions import SimulationError
 from gateway_simulation.solvers import available_engines, shortcomings
-from gateway_storage.database import DatabaseUnavailableError, RestartNeededError
+from gateway_storage.database import RestartNeededError
 from gateway_tools import keys, upload_fmu
 from gateway_tools.context import Context, Gateway
 
 
-def public_router(rest: Rest) -> APIRouter:
+def public_router(rest: Rest, probe: ReadinessProbe) -> APIRouter:
     """All routes that need no key."""
     router = APIRouter()
-    for add in (_account_routes, _health_routes, _docs_routes, _upload_routes, _payment_routes):
+    for add in (_account_routes, _docs_routes, _upload_routes, _payment_routes):
         add(router, rest)
+    _health_routes(router, rest, probe)
     return router
 
 
@@ -37,7 +38,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 
-def _health_routes(router: APIRouter, rest: Rest) -> None:
+def _health_routes(router: APIRouter, rest: Rest, probe: ReadinessProbe) -> None:
     @router.get("/health")
     async def health() -> Response:
         """Whether the process is well, and what it runs models with; 503: restart it."""
@@ -46,12 +47,9 @@ def _health_routes(router: APIRouter, rest: Rest) -> None:
 
     @router.get("/ready")
     async def ready() -> Response:
-        """Whether it can take requests: the database answers."""
-        try:
-            await to_thread.run_sync(rest.gateway.database.check)
-        except DatabaseUnavailableError:
-            return JSONResponse({"status": "unavailable", "database": False}, status_code=503)
-        return JSONResponse({"status": "ready", "database": True})
+        """Whether it can take requests: database, storage, sandbox and disk; else 503."""
+        found = await probe.look()
+        return JSONResponse(found.told, status_code=200 if found.ready else 503)
 
     @router.get("/llms.txt")
     async def guide() -> Response:
@@ -133,7 +131,5 @@ def _wellness(gateway: Gateway) -> dict[str, str]:
 
 def sandbox_of(gateway: Gateway) -> str:
     """The tier that runs get, `none` where nothing is run."""
-    try:
-        return gateway.simulator.tier.name.lower()
-    except SimulationError:
-        return "none"
+    tier = gateway.simulator.last_tier
+    return "none" if tier is None else tier.name.lower()

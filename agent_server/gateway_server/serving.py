@@ -12,7 +12,7 @@ from gateway_server.app import Web, create_app
 from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.metrics import Metrics
-from gateway_server.settings import Settings, SettingsError
+from gateway_server.settings import Settings, SettingsError, folders_of
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
@@ -30,6 +30,7 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         settings.cors_origins,
         settings.max_upload_mb * MEGABYTE,
         networks_of(settings.trusted_proxies),
+        folders_of(settings),
     )
     return gateway, create_app(gateway, web, metrics)
 

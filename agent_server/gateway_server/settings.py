@@ -196,6 +196,13 @@ def storage_folder(settings: Settings) -> Path:
     return _beside_database(settings, "STORAGE_URL", ".storage")
 
 
+def folders_of(settings: Settings) -> tuple[Path, ...]:
+    """Where on this machine's disks the gateway writes: blobs, and the SQLite database."""
+    url = database_url(settings)
+    beside = (Path(url.split(":///", 1)[1]).parent,) if url.startswith("sqlite") else ()
+    return (storage_folder(settings), *beside)
+
+
 def secret(settings: Settings) -> bytes:
     """GATEWAY_SECRET, or one made once and kept (0600) beside the SQLite database."""
     if settings.gateway_secret is not None:

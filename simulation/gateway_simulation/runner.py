@@ -107,6 +107,7 @@ class Simulator:
         self._lock = threading.Lock()
         self._workers: dict[Engine, Worker] = {}
         self._closed = False
+        self._seen: Tier | None = None
 
     @property
     def longest_s(self) -> float:
@@ -121,6 +122,11 @@ class Simulator:
     def tier(self) -> Tier:
         """The sandbox that runs get here. Raises SandboxUnavailableError where none holds."""
         return self._current_worker(available_engines()[0]).tier
+
+    @property
+    def last_tier(self) -> Tier | None:
+        """The sandbox that runs got last, without waiting for anything; None before the first."""
+        return self._seen
 
     @property
     def load(self) -> Load:
@@ -292,6 +298,7 @@ class Simulator:
                 if worker is not None:
                     worker.close()
                 worker = self._workers[engine] = Worker(engine, self._wanted)
+                self._seen = worker.tier
             return worker
 
     def _discard(self, worker: Worker) -> None:

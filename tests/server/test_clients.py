@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 from starlette.datastructures import Headers
@@ -20,7 +22,7 @@ def seen(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = PROXIES) 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
         found.append(scope)
 
-    async def nothing() -> None:
+    async def nothing(*_: object) -> Any:  # noqa: ANN401
         raise AssertionError
 
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
@@ -31,7 +33,8 @@ def seen(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = PROXIES) 
         "client": (peer, 5000) if peer else None,
         "headers": [*headers, *more],
     }
-    anyio.run(Clients(app, networks_of(trusted)), scope, nothing, nothing)
+    clients = Clients(app, networks_of(trusted))
+    anyio.run(lambda: clients(scope, nothing, nothing))
     return found[0]
 
 

@@ -18,6 +18,7 @@ from gateway_simulation.building import Builder
 from gateway_simulation.model import Model
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
+from gateway_storage.blobs import Blobs
 from gateway_storage.database import Database
 from gateway_tools.meter import Meter
 
@@ -34,6 +35,7 @@ class Gateway:
     tickets: Tickets
     payments: Payments
     results: ResultStore
+    blobs: Blobs
     simulator: Simulator
     builder: Builder
     run_limits: RunLimits
