@@ -27,8 +27,11 @@ from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
 from gateway_server.metrics import Metrics
+from gateway_server.metrics_state import GatewayState
 from gateway_server.pages import public_router
+from gateway_server.probes import metrics_router, probe_router
 from gateway_server.problems import Unbroken, respond
+from gateway_server.pulse import Pulse
 from gateway_server.readiness import ReadinessProbe, checks_of
 from gateway_server.request_log import REQUEST_ID, Logged
 from gateway_server.rest import Rest, rest_router
@@ -49,7 +52,8 @@ class Web:
 
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU. `proxies`:
-    who may say for whom it asks. `folders`: where the gateway writes.
+    who may say for whom it asks. `folders`: where the gateway writes. `metrics_token`: opens
+    /metrics, which isn't there without one.
     """
 
     base_url: str
@@ -58,12 +62,14 @@ class Web:
     upload_bytes: int
     proxies: tuple[Network, ...] = ()
     folders: tuple[Path, ...] = ()
+    metrics_token: str | None = None
 
 
 def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
     """The application for one gateway; `metrics` counts what it answers."""
     mcp = Later(lambda: _mcp(gateway, web))
     a2a = Later(lambda: _a2a(gateway, web.base_url))
+    pulse = Pulse()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +77,7 @@ def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
         start_simulations(gateway)
         background = [
             asyncio.create_task(work)
-            for work in (mcp.run(), a2a.run(), keep_up(gateway), keep_library(gateway))
+            for work in (mcp.run(), a2a.run(), keep_up(gateway, pulse), keep_library(gateway))
         ]
         yield
         for task in background:
@@ -88,7 +94,11 @@ def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     rest = Rest(gateway, http_door(web.base_url, "rest"))
-    app.include_router(public_router(rest, ReadinessProbe(checks_of(gateway, web.folders))))
+    app.include_router(probe_router(gateway, ReadinessProbe(checks_of(gateway, web.folders))))
+    if web.metrics_token is not None:
+        metrics.watch(GatewayState(gateway, pulse, web.folders))
+        app.include_router(metrics_router(metrics, web.metrics_token))
+    app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway)))
     guarded = Authenticated(a2a, gateway, public=frozenset({CARD_PATH}))

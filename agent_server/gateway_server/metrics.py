@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from gateway_simulation.usage import Usage
 
@@ -84,6 +85,10 @@ class Metrics:
             self._waits.observe(usage.waited_ms / 1000)
             self._run_s.observe(usage.wall_ms / 1000)
             self._cpu_s.inc(usage.cpu_ms / 1000)
+
+    def watch(self, state: Collector) -> None:
+        """Read `state` too, each time that somebody asks."""
+        self.registry.register(state)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' format."""

@@ -1,33 +1,26 @@
-"""What needs no key: accounts, health, uploads by ticket, Stripe's webhook, pages for people."""
+"""What needs no key: accounts, uploads by ticket, Stripe's webhook, pages for people."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from gateway_payments.accounts import Caller
 from gateway_server import payment_pages
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
-from gateway_server.readiness import ReadinessProbe
 from gateway_server.rest import Rest, answered, uploaded, uploading
-from gateway_simulation.solvers import available_engines, shortcomings
-from gateway_storage.database import RestartNeededError
 from gateway_tools import keys, upload_fmu
-from gateway_tools.context import Context, Gateway
+from gateway_tools.context import Context
 
 
-def public_router(rest: Rest, probe: ReadinessProbe) -> APIRouter:
-    """All routes that need no key."""
+def public_router(rest: Rest) -> APIRouter:
+    """Their routes."""
     router = APIRouter()
     for add in (_account_routes, _docs_routes, _upload_routes, _payment_routes):
         add(router, rest)
-    _health_routes(router, rest, probe)
     return router
 
 
@@ -38,26 +31,12 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 
-def _health_routes(router: APIRouter, rest: Rest, probe: ReadinessProbe) -> None:
-    @router.get("/health")
-    async def health() -> Response:
-        """Whether the process is well, and what it runs models with; 503: restart it."""
-        told = health_of(rest.gateway)
-        return JSONResponse(told, status_code=200 if told["status"] == "ok" else 503)
-
-    @router.get("/ready")
-    async def ready() -> Response:
-        """Whether it can take requests: database, storage, sandbox and disk; else 503."""
-        found = await probe.look()
-        return JSONResponse(found.told, status_code=200 if found.ready else 503)
-
+def _docs_routes(router: APIRouter, _: Rest) -> None:
     @router.get("/llms.txt")
     async def guide() -> Response:
         """How an agent uses this gateway."""
         return PlainTextResponse(llms_txt())
 
-
-def _docs_routes(router: APIRouter, _: Rest) -> None:
     @router.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         page = get_swagger_ui_html(openapi_url="/openapi.json", title="FMU Gateway")
@@ -104,32 +83,3 @@ def _payment_routes(router: APIRouter, rest: Rest) -> None:
     @router.get(payment_pages.LINKED_PATH, include_in_schema=False)
     async def linked() -> Response:
         return payment_pages.linked()
-
-
-def health_of(gateway: Gateway) -> dict[str, Any]:
-    """What `GET /health` says."""
-    return {
-        **_wellness(gateway),
-        "version": gateway.version,
-        "engines": list(available_engines()),
-        "shortcomings": list(shortcomings()),
-        "sandbox": sandbox_of(gateway),
-        "payments": list(gateway.payments.offers_enabled),
-        "library_models": len(gateway.catalogue.cards),
-        "time": datetime.now(UTC).isoformat(),
-    }
-
-
-def _wellness(gateway: Gateway) -> dict[str, str]:
-    """Ill is only what a restart cures; that a database elsewhere is silent, `/ready` says."""
-    try:
-        gateway.database.require_writable()
-    except RestartNeededError as error:
-        return {"status": "restart_needed", "reason": str(error)}
-    return {"status": "ok"}
-
-
-def sandbox_of(gateway: Gateway) -> str:
-    """The tier that runs get, `none` where nothing is run."""
-    tier = gateway.simulator.last_tier
-    return "none" if tier is None else tier.name.lower()

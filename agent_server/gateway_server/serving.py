@@ -22,7 +22,7 @@ _PATIENCE_S: Final = 30
 
 def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
     """The system and the application around it."""
-    metrics = Metrics()
+    metrics, token = Metrics(), settings.metrics_token
     gateway = compose(settings, address, metrics)
     web = Web(
         address.base_url,
@@ -31,6 +31,7 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         settings.max_upload_mb * MEGABYTE,
         networks_of(settings.trusted_proxies),
         folders_of(settings),
+        token.get_secret_value() if token else None,
     )
     return gateway, create_app(gateway, web, metrics)
 

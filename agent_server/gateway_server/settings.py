@@ -43,6 +43,7 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Networks = Annotated[Words, AfterValidator(_networks)]
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
+Token = Annotated[Annotated[SecretStr, Field(min_length=8)] | None, BeforeValidator(_absent)]
 
 
 class Settings(BaseSettings):
@@ -148,6 +149,9 @@ class Settings(BaseSettings):
         description="stripe_checkout, credits, metered, x402; empty = everything is free",
     )
 
+    metrics_token: Token = Field(
+        default=None, description="Bearer token of GET /metrics, which is off without one"
+    )
     fmu_gateway_key: Secret = Field(default=None, description="Account of `fmu-gateway mcp`")
     log_format: Literal["console", "json"] = Field(default="console", description="Log lines")
 

@@ -17,6 +17,7 @@ from gateway_server.background import keep_library, keep_up, start_simulations
 from gateway_server.compose import MEGABYTE, address_of, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
+from gateway_server.pulse import Pulse
 from gateway_server.serving import close
 from gateway_server.settings import Settings
 from gateway_simulation.exceptions import RunError
@@ -46,7 +47,7 @@ async def _serve(context: Context) -> None:
     server = mcp_server(gateway.version, lambda _: context)
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, _warm, gateway)
-        background.start_soon(keep_up, gateway)
+        background.start_soon(keep_up, gateway, Pulse())
         background.start_soon(keep_library, gateway)
         async with stdio_server() as (read, write):
             options = server.create_initialization_options(NotificationOptions())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -69,11 +70,25 @@ class FolderBlobs:
         """Forget the key; no error where nothing is stored."""
         self._path(key).unlink(missing_ok=True)
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes stored under each first part of a key; looks at every file."""
+        found: dict[str, int] = {}
+        with os.scandir(self._folder) if self._folder.is_dir() else nullcontext(()) as kinds:
+            for kind in kinds:
+                if kind.is_dir(follow_symlinks=False):
+                    found[kind.name] = _bytes_in(kind.path)
+        return found
+
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             message = f"not a blob key: {key!r}"
             raise ValueError(message)
         return self._folder / key
+
+
+def _bytes_in(folder: str) -> int:
+    with os.scandir(folder) as files:
+        return sum(file.stat().st_size for file in files if file.is_file(follow_symlinks=False))
 
 
 def _created(path: Path) -> int:

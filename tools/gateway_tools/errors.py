@@ -43,6 +43,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.UnauthorizedError: Failure(
         "unauthorized", 401, "Send Authorization: Bearer <key>; POST /keys makes a key."
     ),
+    tools.MetricsTokenError: Failure(
+        "metrics_token", 401, "Send Authorization: Bearer <METRICS_TOKEN>; an API key is none."
+    ),
     payments.RevokedKeyError: Failure(
         "key_revoked", 401, "Use another key of the account, or make one with POST /keys."
     ),

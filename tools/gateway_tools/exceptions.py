@@ -43,6 +43,13 @@ class UnauthorizedError(ToolError):
         )
 
 
+class MetricsTokenError(ToolError):
+    """Metrics were asked for without the operator's token."""
+
+    def __init__(self) -> None:
+        super().__init__("metrics are for this gateway's operator")
+
+
 class TooLargeError(ToolError):
     """The request body is over the limit."""
 
