@@ -83,6 +83,7 @@ def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await to_thread.run_sync(gateway.simulator.close)
 
     app = FastAPI(
         title="FMU Gateway",

@@ -5,9 +5,10 @@ Labels have few values: names of ours, never a caller's text. docs/operations.md
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
 from gateway_simulation.usage import Usage
@@ -20,6 +21,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.under_way = 0
+        """Calls of tools at this moment; none: nobody waits for anything."""
+        self._lock = threading.Lock()
         self._answers = Counter(
             "fmu_gateway_http_requests",
             "Requests over HTTP",
@@ -31,6 +35,12 @@ class Metrics:
             "Time until a request was answered to its end",
             ["door"],
             buckets=_QUICK_S,
+            registry=self.registry,
+        )
+        self._under_way = Gauge(
+            "fmu_gateway_tool_calls_under_way",
+            "Calls of tools that have not been answered yet",
+            ["tool"],
             registry=self.registry,
         )
         self._calls = Counter(
@@ -73,8 +83,17 @@ class Metrics:
         self._answers.labels(door, method, route, status).inc()
         self._answer_s.labels(door).observe(seconds)
 
+    def began(self, tool: str) -> None:
+        """A tool is called."""
+        self._under_way.labels(tool).inc()
+        with self._lock:
+            self.under_way += 1
+
     def called(self, tool: str, door: str, outcome: str, seconds: float) -> None:
         """A tool has answered."""
+        with self._lock:
+            self.under_way -= 1
+        self._under_way.labels(tool).dec()
         self._calls.labels(tool, door, outcome).inc()
         self._call_s.labels(tool).observe(seconds)
 

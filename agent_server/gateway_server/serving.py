@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import Final
 
@@ -13,16 +14,16 @@ from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
 from gateway_server.metrics import Metrics
 from gateway_server.settings import Settings, SettingsError, folders_of
+from gateway_server.stopping import SETTLING_S, Server
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
 _BACKLOG: Final = 2048
-_PATIENCE_S: Final = 30
 
 
-def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
-    """The system and the application around it."""
-    metrics, token = Metrics(), settings.metrics_token
+def application(settings: Settings, address: Address, metrics: Metrics) -> tuple[Gateway, ASGIApp]:
+    """The system and the application around it; `metrics` counts what both do."""
+    token = settings.metrics_token
     gateway = compose(settings, address, metrics)
     web = Web(
         address.base_url,
@@ -45,12 +46,16 @@ def serve(settings: Settings) -> None:
     """
     with bound(settings) as sock:
         address = address_of(settings, sock.getsockname()[1])
-        gateway, app = application(settings, address)
+        metrics = Metrics()
+        gateway, app = application(settings, address, metrics)
         try:
             _fail_closed(gateway)
             told = f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)"
             print(told, flush=True)  # noqa: T201
-            uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
+            patience_s = settings.stop_timeout_s
+            config = uvicorn_config(app, patience_s)
+            server = Server(config, gateway.simulator, lambda: metrics.under_way, patience_s)
+            server.run(sockets=[sock])
         finally:
             close(gateway)
 
@@ -71,14 +76,14 @@ def close(gateway: Gateway) -> None:
     gateway.database.close()
 
 
-def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
-    """Quiet, and patient at the end: running simulations may finish."""
+def uvicorn_config(app: ASGIApp, patience_s: float) -> uvicorn.Config:
+    """Quiet, and patient at the end: running simulations may finish, for so long [s]."""
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         proxy_headers=False,  # `Clients` does that, for TRUSTED_PROXIES only
-        timeout_graceful_shutdown=_PATIENCE_S,
+        timeout_graceful_shutdown=math.ceil(patience_s + 2 * SETTLING_S),
         lifespan="on",
     )
 

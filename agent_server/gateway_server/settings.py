@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
+    stop_timeout_s: float = Field(
+        default=25, ge=0, le=600, description="After SIGTERM running simulations may take so long"
+    )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
 

@@ -14,23 +14,26 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
-from gateway_simulation.exceptions import BusyError
+from gateway_simulation.exceptions import BusyError, SimulatorClosedError
 
 MOST_WAITING: Final = 64
 """Runs in the queue; each holds one of the server's threads."""
 MOST_WAITING_EACH: Final = 16
 """Runs in the queue for whom it is the same one's turn."""
 _WEIGHT_OF_NEWEST: Final = 0.2
+_CLOSED: Final = "the simulator takes no more runs"
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One run in the queue. `called` is set once a core is its own."""
+    """One run in the queue. `called` is set once a core is its own, or it is `called_off`."""
 
     turn: str
     called: threading.Event = field(default_factory=threading.Event)
+    called_off: bool = False
 
 
 class Queue:
@@ -58,6 +61,8 @@ class Queue:
 
     def leave(self, place: Place) -> None:
         """Give up waiting, or give the core back."""
+        if place.called_off:
+            return
         if place.called.is_set():
             self._end(place.turn)
             return
@@ -66,6 +71,14 @@ class Queue:
         self.waiting -= 1
         if not mine:
             del self._places[place.turn]
+
+    def call_off(self) -> None:
+        """Send home all who wait."""
+        for place in chain.from_iterable(self._places.values()):
+            place.called_off = True
+            place.called.set()
+        self._places.clear()
+        self.waiting = 0
 
     def ahead(self, turn: str) -> int:
         """How many runs would begin before one that joined now, at most."""
@@ -120,6 +133,7 @@ class Pool:
         self._queue = Queue(cores)
         self._lock = threading.Lock()
         self._typical_s: float | None = None
+        self._closed = False
 
     @property
     def load(self) -> Load:
@@ -132,12 +146,15 @@ class Pool:
     def core(self, turn: str) -> Iterator[None]:
         """A core for a run, waited for in the queue.
 
-        Raises BusyError where the queue is full or no core came free in time.
+        Raises BusyError where the queue is full or no core came free in time, SimulatorClosedError
+        where the queue is closed.
         """
         place = self._join(turn)
         try:
             if not place.called.wait(self._patience_s):
                 self._give_up(place)
+            if place.called_off:
+                raise SimulatorClosedError(_CLOSED)
             begun = time.monotonic()
             yield
             self._learn(time.monotonic() - begun)
@@ -157,8 +174,16 @@ class Pool:
                 for place in places:
                     self._queue.leave(place)
 
+    def close(self) -> None:
+        """Send home who waits and take nobody any more; runs that have a core keep it."""
+        with self._lock:
+            self._closed = True
+            self._queue.call_off()
+
     def _join(self, turn: str) -> Place:
         with self._lock:
+            if self._closed:
+                raise SimulatorClosedError(_CLOSED)
             try:
                 return self._queue.join(turn)
             except BusyError as error:

@@ -189,6 +189,10 @@ class Simulator:
             found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
         return found
 
+    def close_queue(self) -> None:
+        """Take no more runs, and send home those that wait for a core; what runs goes on."""
+        self._pool.close()
+
     def close(self) -> None:
         """End the workers and every run in them; nothing stays behind. Later runs are refused."""
         with self._lock:

@@ -142,7 +142,7 @@ def test_no_label_holds_what_a_caller_wrote(gateway: Running) -> None:
     "header", [None, f"Bearer {TOKEN}x", "Bearer", f"Basic {TOKEN}", TOKEN, "Bearer \xe9"]
 )
 def test_nobody_else_reads_them(gateway: Running, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header.encode("latin1")}
+    headers = {} if header is None else {b"Authorization": header.encode("latin1")}
     answer = httpx.get(f"{gateway.url}/metrics", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "metrics_token")
     with gateway.http() as http:

@@ -10,6 +10,10 @@ from gateway_simulation.usage import Usage
 class Meter(Protocol):
     """Counts. Each argument has few values: names of ours, never a caller's text."""
 
+    def began(self, tool: str) -> None:
+        """A tool is called."""
+        ...
+
     def called(self, tool: str, door: str, outcome: str, seconds: float) -> None:
         """A tool has answered."""
         ...
@@ -21,6 +25,9 @@ class Meter(Protocol):
 
 class Unmetered:
     """Counts nothing: nobody can ask a gateway without HTTP."""
+
+    def began(self, tool: str) -> None:
+        """Nothing."""
 
     def called(self, tool: str, door: str, outcome: str, seconds: float) -> None:
         """Nothing."""

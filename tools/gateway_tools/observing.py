@@ -46,6 +46,7 @@ def observed(context: Context, tool: str) -> Iterator[None]:
         ),
         spanned(f"tool {tool}", tool=tool, door=door),
     ):
+        context.gateway.meter.began(tool)
         try:
             yield
         except BaseException as error:
