@@ -35,6 +35,7 @@ from gateway_server.pulse import Pulse
 from gateway_server.readiness import ReadinessProbe, checks_of
 from gateway_server.request_log import REQUEST_ID, Logged
 from gateway_server.rest import Rest, rest_router
+from gateway_server.tracing import DOOR_SPANS
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
 from gateway_tools.context import Context, Gateway
@@ -92,6 +93,7 @@ def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
         lifespan=lifespan,
         docs_url=None,  # `pages` has it, with a policy of its own
         redoc_url=None,
+        telemetry=DOOR_SPANS,
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     rest = Rest(gateway, http_door(web.base_url, "rest"))

@@ -46,9 +46,10 @@ def serve(
     """Serve REST, MCP and A2A on one port."""
     from gateway_server.logs import configure_logs  # noqa: PLC0415
     from gateway_server.serving import serve as run  # noqa: PLC0415
+    from gateway_server.tracing import configure_tracing  # noqa: PLC0415
 
     settings = _settings(port=port, host=host)
-    configure_logs(settings.log_format, secrets_of(settings))
+    configure_tracing(configure_logs(settings.log_format, secrets_of(settings)))
     run(settings)
 
 
@@ -66,9 +67,10 @@ def mcp(
 ) -> None:
     """Serve MCP over stdin and stdout, for a client on this machine."""
     from gateway_server.logs import configure_logs  # noqa: PLC0415
+    from gateway_server.tracing import configure_tracing  # noqa: PLC0415
 
     settings = _settings()
-    configure_logs(settings.log_format, secrets_of(settings))
+    configure_tracing(configure_logs(settings.log_format, secrets_of(settings)))
     folders = tuple(allow or [Path.cwd()])
     if gateway is None:
         _serve_here(settings, folders)

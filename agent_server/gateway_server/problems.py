@@ -19,20 +19,31 @@ class Unbroken:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; an exception before the answer's start becomes the answer."""
-        started = False
+        """Pass on; an exception before the answer's start becomes the answer.
+
+        A stream that was left open, as at the server's end, gets its end: else whoever listens
+        takes it for a broken connection.
+        """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = ended = False
 
         async def noted(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         except Exception as error:
-            if started or scope["type"] != "http":
+            if started:
                 raise
             await respond(error)(scope, receive, send)
+            return
+        if started and not ended:
+            await send({"type": "http.response.body", "body": b""})
 
 
 def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
