@@ -118,10 +118,12 @@ def settings() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: settings, database, library, and a run of a model."""
-    from gateway_server.doctor import examine  # noqa: PLC0415
+    """Check this machine, and say what to do where something is wrong; status 1 then."""
+    from gateway_server.doctor.examination import examine  # noqa: PLC0415
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
 
-    if not examine(_settings()):
+    configure_logs("console", least=logging.CRITICAL)
+    if not examine():
         raise typer.Exit(1)
 
 

@@ -65,7 +65,7 @@ def compose(settings: Settings, address: Address, meter: Meter | None = None) ->
     blobs = FolderBlobs(storage_folder(settings))
     database = open_database(settings)
     cache = storage_folder(settings) / "models"
-    builder = Builder(_sandbox(settings))
+    builder = builder_of(settings)
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
     models = ModelStore(database, blobs, cache, _limits(settings), builder)
@@ -121,6 +121,11 @@ def simulator_of(settings: Settings) -> Simulator:
     )
 
 
+def builder_of(settings: Settings) -> Builder:
+    """What compiles uploads that are sources."""
+    return Builder(_sandbox(settings))
+
+
 def catalogue(
     settings: Settings, simulator: Simulator, builder: Builder | None = None
 ) -> Catalogue:
@@ -154,7 +159,7 @@ def operators_of(
     """The models of a folder; `places` are that folder and where what is made of it is kept."""
     folder, cache = places
     limits = _limits(settings)
-    extracted = ExtractionCache(cache / "operators", limits, builder or Builder(_sandbox(settings)))
+    extracted = ExtractionCache(cache / "operators", limits, builder or builder_of(settings))
     examiner = Examiner(extracted, limits, simulator)
     return OperatorLibrary(folder, cache / "operators.json", extracted, examiner, taken)
 
