@@ -93,15 +93,20 @@ def storage(settings: Settings) -> Iterator[Finding]:
 
 def disks(settings: Settings) -> Iterator[Finding]:
     """Whether there is room where things are written."""
-    for folder in dict.fromkeys(folders_of(settings)):
-        place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        free = shutil.disk_usage(place).free
+    places = [_existing(folder) for folder in folders_of(settings)]
+    for folder in {place.stat().st_dev: place for place in places}.values():
+        free = shutil.disk_usage(folder).free
         told = f"{free >> 20} MB free for {folder}"
         if free < FREE_BYTES:
             remedy = f"make room: under {FREE_BYTES >> 20} MB /ready says 503; RESULT_TTL_DAYS"
             yield Finding("disk", told, passed=False, remedy=f"{remedy} shortens what is kept")
         else:
             yield Finding("disk", told)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def clock(settings: Settings) -> Iterator[Finding]:

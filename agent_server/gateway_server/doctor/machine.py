@@ -23,6 +23,11 @@ _LANDLOCK: Final = (
     "parameter lsm="
 )
 _SECCOMP: Final = "use a kernel with CONFIG_SECCOMP_FILTER, which nearly all have"
+_LACKING: Final = {"Landlock": _LANDLOCK, "seccomp": _SECCOMP}
+_ELSEWHERE: Final = (
+    "run it where the kernel lets a process confine itself: on a (virtual) machine of its own, or "
+    "in a container whose seccomp profile allows landlock_restrict_self and seccomp"
+)
 _CONTAINER: Final = (
     "let it make namespaces: run on a virtual machine, or a container with --cap-add SYS_ADMIN "
     "or a seccomp profile that allows unshare and mount"
@@ -49,8 +54,9 @@ def sandbox(simulator: Simulator) -> Iterator[Finding]:
     try:
         tier = simulator.tier
     except SandboxUnavailableError as error:
-        remedy = _SECCOMP if "seccomp" in str(error) else _LANDLOCK
-        yield Finding("sandbox", str(error), passed=False, remedy=remedy)
+        said = str(error)
+        remedies = (remedy for lacking, remedy in _LACKING.items() if lacking in said)
+        yield Finding("sandbox", said, passed=False, remedy=next(remedies, _ELSEWHERE))
         return
     if tier is Tier.DEVELOPMENT:
         yield Finding("sandbox", "development", passed=False, remedy=_OVERRIDE)
@@ -86,7 +92,8 @@ def sources(settings: Settings) -> Iterator[Finding]:
     problem = builder.problem
     if problem is not None:
         told = f"FMUs without a binary are refused: {problem}"
-        yield Finding("sources", told, remedy="to take them, install gcc and libc's headers")
+        compiler = "to take them, install gcc and libc's headers"
+        yield Finding("sources", told, remedy=compiler if "compiler" in problem else None)
         return
     told = f"compiled by {builder.compiler}, jail {builder.tier.name.lower()}"
     unconfined = builder.tier is Tier.DEVELOPMENT
