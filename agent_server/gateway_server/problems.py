@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway_payments.proof import Proof
 from gateway_server.x402_headers import receipt_headers, required_headers
 from gateway_tools.errors import Problem, problem
+
+_UNREAD: Final = frozenset({408, 413})
+"""At these more of the body may come: the connection ends, or it would be read for ever."""
 
 
 class Unbroken:
@@ -54,6 +57,8 @@ def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
         headers["Retry-After"] = str(told.retry_after_s)
     if told.failure.status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
+    if told.failure.status in _UNREAD:
+        headers["Connection"] = "close"
     return JSONResponse(
         body,
         status_code=told.failure.status,

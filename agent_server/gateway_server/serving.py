@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from gateway_server.app import Web, create_app
 from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, compose
+from gateway_server.connections import PunctualProtocol
 from gateway_server.metrics import Metrics
 from gateway_server.settings import Settings, SettingsError, folders_of
 from gateway_server.stopping import SETTLING_S, Server
@@ -82,6 +83,9 @@ def uvicorn_config(app: ASGIApp, patience_s: float) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
+        http=PunctualProtocol,
+        ws="none",  # nothing here speaks it
+        server_header=False,
         proxy_headers=False,  # `Clients` does that, for TRUSTED_PROXIES only
         timeout_graceful_shutdown=math.ceil(patience_s + 2 * SETTLING_S),
         lifespan="on",

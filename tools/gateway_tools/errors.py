@@ -76,6 +76,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         422,
         'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
     ),
+    tools.TooSlowError: Failure(
+        "too_slow", 408, "Send the whole body at once, at details.bytes_per_s or faster."
+    ),
     tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
     # models
     library.UnknownModelError: Failure(

@@ -58,6 +58,14 @@ class TooLargeError(ToolError):
         self.details: dict[str, object] = {"limit_bytes": limit_bytes}
 
 
+class TooSlowError(ToolError):
+    """The request body doesn't come. `details`: bytes_per_s, the slowest that is waited for."""
+
+    def __init__(self, bytes_per_s: int) -> None:
+        super().__init__("the body comes too slowly")
+        self.details: dict[str, object] = {"bytes_per_s": bytes_per_s}
+
+
 class NothingToRunError(ToolError):
     """A simulate or quote request names neither a model nor anything paid."""
 
