@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
     stop_timeout_s: float = Field(
-        default=25, ge=0, le=600, description="After SIGTERM running simulations may take so long"
+        default=22, ge=0, le=600, description="After SIGTERM running simulations may take so long"
     )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     result_ttl_days: int = Field(default=30, ge=1, description="How long results are kept")
