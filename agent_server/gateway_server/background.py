@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
@@ -11,7 +12,7 @@ import structlog
 from anyio import to_thread
 
 from gateway_library.operators import OperatorLibrary
-from gateway_server.pulse import Pulse, age
+from gateway_server.pulse import Pulse
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
 from gateway_tools.ledger_audit import audit_ledger
@@ -19,6 +20,7 @@ from gateway_tools.upkeep import delete_outdated, reconcile, recover
 
 _EVERY_S: Final = 30
 _AUDIT_EVERY_S: Final = 3600
+_FIRST_AUDIT_S: Final = 60  # the start has enough to do
 _LOOK_EVERY_S: Final = 2  # at the operators' folder
 
 _log = structlog.get_logger()
@@ -99,8 +101,11 @@ def _delete_outdated(gateway: Gateway, _: Pulse) -> None:
 
 def _audit(gateway: Gateway, pulse: Pulse) -> None:
     """Prove the books now and then: what is wrong must not wait until somebody looks."""
-    since = age(pulse.audited)
-    if since is not None and since < _AUDIT_EVERY_S:
+    if pulse.audited is None:
+        due = time.monotonic() - pulse.began >= _FIRST_AUDIT_S
+    else:
+        due = time.monotonic() - pulse.audited >= _AUDIT_EVERY_S
+    if not due:
         return
     audit = audit_ledger(gateway.database, gateway.clock())
     broken = [finding.rule for finding in audit.findings if finding.violations]

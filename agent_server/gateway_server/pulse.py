@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class Pulse:
     """Moments on the monotonic clock [s]; None: not yet. `violations`: of the last audit."""
 
+    began: float = field(default_factory=time.monotonic)
     reconciled: float | None = None
     audited: float | None = None
     violations: int = 0

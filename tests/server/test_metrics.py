@@ -165,6 +165,7 @@ def test_books_that_do_not_balance_are_counted_and_shouted(
 ) -> None:
     told: list[tuple[str, Any]] = []
     monkeypatch.setattr(background._log, "error", lambda event, **more: told.append((event, more)))  # noqa: SLF001
+    monkeypatch.setattr(background, "_FIRST_AUDIT_S", 0)
     pulse, database = Pulse(), gateway.embedded.gateway.database
     where = gateway.account()
     give_credits(gateway, where, 100)
