@@ -172,7 +172,7 @@ def _priced() -> Priced:
 
 
 def _paid_run(gateway: Gateway, caller: Caller) -> None:
-    context = Context(gateway, caller, Door(lambda result_id, form: f"{result_id}.{form}"))
+    context = Context(gateway, caller, Door("rest", lambda result_id, form: f"{result_id}.{form}"))
     request = {"fmu_id": "msl:BouncingBall", "stop_time": 1 + next(_ago) * 1e-6}
     TOOLS["simulate"].call(context, request)
 

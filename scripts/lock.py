@@ -41,7 +41,7 @@ def write(*, upgrade: bool) -> int:
     if upgrade:
         PROJECT.write_text(_with_constraints(PROJECT.read_text(), set()))
         (ROOT / "uv.lock").unlink(missing_ok=True)
-    everything = _export("--all-groups", "--no-hashes")
+    everything = _export("--all-groups", "--all-extras", "--no-hashes")
     PROJECT.write_text(_with_constraints(PROJECT.read_text(), _pins(everything)))
     REQUIREMENTS.write_text(_export("--no-dev", "--no-annotate"))
     return check()

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import pytest
@@ -24,8 +26,15 @@ from gateway_server.settings import read_settings
 settings.register_profile("same", derandomize=True)  # the same cases in each run
 settings.load_profile("same")
 
-# to stderr, as every gateway logs; which that is at the time: pytest exchanges it
-structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+_NOWHERE = StringIO()
+
+
+def _stderr() -> TextIO:
+    """Where gateways log: what pytest captures. Between tests a line may come late: nowhere."""
+    return _NOWHERE if sys.stderr is sys.__stderr__ else sys.stderr
+
+
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(_stderr()))
 __all__ = ["postgres_url"]  # a fixture for all tests
 
 WEBHOOK_SECRET = "whsec_" + "0" * 24

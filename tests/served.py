@@ -27,8 +27,12 @@ class Served:
     """Where it is reached, its process, and all that it has written so far."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
     output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     @property
     def written(self) -> str:
@@ -48,7 +52,7 @@ def served(folder: Path, command: Sequence[str] = SERVE, **environment: str) -> 
             env={**os.environ, "PAYMENT_OFFERS": "", "PYTHONUNBUFFERED": "1", **environment},
         )
     try:
-        yield Served(_address(process, output), process.pid, output)
+        yield Served(_address(process, output), process, output)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_START_S)

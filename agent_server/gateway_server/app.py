@@ -26,15 +26,21 @@ from gateway_server.contract import describe
 from gateway_server.headers import Guarded
 from gateway_server.later import Later, Opened
 from gateway_server.links import http_door
+from gateway_server.metrics import Metrics
+from gateway_server.metrics_state import GatewayState
 from gateway_server.oauth.addresses import PATHS, Addresses, oauth_addresses
 from gateway_server.pages import public_router
+from gateway_server.probes import metrics_router, probe_router
 from gateway_server.problems import Unbroken, respond
-from gateway_server.rates import Rates
+from gateway_server.pulse import Pulse
+from gateway_server.readiness import ReadinessProbe, checks_of
+from gateway_server.request_log import REQUEST_ID, Logged
 from gateway_server.rest import Rest, rest_router
+from gateway_server.tracing import DOOR_SPANS
 from gateway_server.web import Web
 from gateway_server.x402_headers import RECEIPT, REQUIRED
 from gateway_simulation.pool import MOST_WAITING
-from gateway_tools.context import Context, Door, Gateway
+from gateway_tools.context import Context, Gateway
 from gateway_tools.errors import FAILURES
 from gateway_tools.exceptions import MalformedRequestError, MethodNotAllowedError, UnknownPathError
 
@@ -43,13 +49,13 @@ THREADS: Final = MOST_WAITING + (os.cpu_count() or 1) + 36
 """Simulations run and wait in them too; some are left for what is quick."""
 
 
-def create_app(gateway: Gateway, web: Web) -> ASGIApp:
-    """The application for one gateway."""
-    door = http_door(web.base_url)
-    mcp = Later(lambda: _mcp(gateway, door, web))
-    a2a = Later(lambda: _a2a(gateway, door, web.base_url))
+def create_app(gateway: Gateway, web: Web, metrics: Metrics) -> ASGIApp:
+    """The application for one gateway; `metrics` counts what it answers."""
+    mcp = Later(lambda: _mcp(gateway, web))
+    a2a = Later(lambda: _a2a(gateway, web.base_url))
     addresses = oauth_addresses(web.base_url)
     doors = [mcp, a2a]
+    pulse = Pulse()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +65,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             asyncio.create_task(work)
             for work in (
                 *(d.run() for d in doors),
-                keep_up(gateway),
+                keep_up(gateway, pulse),
                 keep_clean(gateway),
                 keep_library(gateway),
             )
@@ -68,6 +74,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await to_thread.run_sync(gateway.simulator.close)
 
     app = FastAPI(
         title="FMU Gateway",
@@ -77,15 +84,20 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
         docs_url=None,  # `pages` has it, with a policy of its own
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name.rstrip("_"),
+        telemetry=DOOR_SPANS,
         redirect_slashes=False,  # a redirect would repeat the request's Host
     )
-    rest = Rest(gateway, door)
+    rest = Rest(gateway, http_door(web.base_url, "rest"))
+    app.include_router(probe_router(gateway, ReadinessProbe(checks_of(gateway, web.folders))))
+    if web.metrics_token is not None:
+        metrics.watch(GatewayState(gateway, pulse, web.folders))
+        app.include_router(metrics_router(metrics, web.metrics_token))
     app.include_router(public_router(rest))
     app.include_router(rest_router(rest))
     describe(app)
     app.router.routes.append(Route("/mcp", Authenticated(mcp, gateway, oauth=addresses)))
     if addresses:
-        oauth = Later(lambda: _oauth(gateway, door, addresses, web.secret))
+        oauth = Later(lambda: _oauth(gateway, web, addresses))
         doors.append(oauth)
         app.router.routes.extend(Route(path, oauth) for path in PATHS)
     guarded = Authenticated(a2a, gateway, public=frozenset(CARD_PATHS))
@@ -103,6 +115,7 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=[
+                REQUEST_ID,
                 "Retry-After",
                 "Mcp-Session-Id",
                 "WWW-Authenticate",
@@ -112,23 +125,26 @@ def create_app(gateway: Gateway, web: Web) -> ASGIApp:
             ],
         )
     bounded = Limited(LimitedBodies(app, web.upload_bytes), web.rates)
-    return Clients(Guarded(bounded), web.proxies)
+    return Clients(Logged(Guarded(bounded), metrics), web.proxies)
 
 
-def _mcp(gateway: Gateway, door: Door, web: Web) -> Opened:
+def _mcp(gateway: Gateway, web: Web) -> Opened:
     from gateway_server.mcp_http import mcp_over_http  # noqa: PLC0415  see Later
 
-    return mcp_over_http(gateway, door, web)
+    return mcp_over_http(gateway, http_door(web.base_url, "mcp"), web)
 
 
-def _oauth(gateway: Gateway, door: Door, addresses: Addresses, secret: bytes) -> Opened:
+def _oauth(gateway: Gateway, web: Web, addresses: Addresses) -> Opened:
     from gateway_server.oauth.app import oauth_app  # noqa: PLC0415  see Later
 
-    return Opened(oauth_app(gateway, door, addresses, secret), nullcontext())
+    door = http_door(web.base_url, "oauth")
+    return Opened(oauth_app(gateway, door, addresses, web.secret), nullcontext())
 
 
-def _a2a(gateway: Gateway, door: Door, base_url: str) -> Opened:
+def _a2a(gateway: Gateway, base_url: str) -> Opened:
     from gateway_a2a.app import a2a_door  # noqa: PLC0415  see Later
+
+    door = http_door(base_url, "a2a")
 
     def called(state: Mapping[str, Any]) -> Context:
         return Context(gateway, state["caller"], door, refused=state["refused"])

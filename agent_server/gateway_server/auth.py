@@ -127,8 +127,8 @@ class Authenticated:
             try:
                 caller = await let_in(self._gateway, scope, resource)
             except Exception as error:  # noqa: BLE001  told to the caller
-                refused = self._refused(error, given="authorization" in headers)
-                await refused(scope, receive, send)
+                answer = self._refused(error, given="authorization" in headers)
+                await answer(scope, receive, send)
                 return
             refused = await _spent(scope, caller)
             scope["state"] = {**scope["state"], "caller": caller, "refused": refused}

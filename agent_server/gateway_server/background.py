@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
@@ -10,8 +12,10 @@ import structlog
 from anyio import to_thread
 
 from gateway_library.operators import OperatorLibrary
+from gateway_server.pulse import Pulse
 from gateway_simulation.layout import Tier
 from gateway_tools.context import Gateway
+from gateway_tools.ledger_audit import audit_ledger
 from gateway_tools.upkeep import (
     collect_garbage,
     delete_ended_grants,
@@ -22,6 +26,8 @@ from gateway_tools.upkeep import (
 
 _EVERY_S: Final = 30
 _CLEAN_EVERY_S: Final = 3600
+_AUDIT_EVERY_S: Final = 3600
+_FIRST_AUDIT_S: Final = 60  # the start has enough to do
 _LOOK_EVERY_S: Final = 2  # at the operators' folder
 
 _log = structlog.get_logger()
@@ -39,14 +45,15 @@ def start_simulations(gateway: Gateway) -> None:
         _log.warning("NO SANDBOX: SANDBOX_OVERRIDE=development lets models do what they like")
 
 
-async def keep_up(gateway: Gateway) -> None:
+async def keep_up(gateway: Gateway, pulse: Pulse) -> None:
     """At the start and again and again, until cancelled; a failure waits for the next round."""
     while True:
-        for work in (_recover, _reconcile, delete_outdated, delete_ended_grants):
+        for name, work in _UPKEEP.items():
             try:
-                await to_thread.run_sync(work, gateway)
+                await to_thread.run_sync(work, gateway, pulse)
             except Exception:  # noqa: BLE001  the next round may fare better
-                _log.exception("upkeep_failed", work=work.__name__.strip("_"))
+                pulse.failed(name)
+                _log.exception("upkeep_failed", work=name)
         await anyio.sleep(_EVERY_S)
 
 
@@ -94,13 +101,46 @@ def _follow(gateway: Gateway, operators: OperatorLibrary) -> bool:
     return done.more
 
 
-def _recover(gateway: Gateway) -> None:
+def _recover(gateway: Gateway, _: Pulse) -> None:
     lost = recover(gateway)
     if lost:
         _log.warning("runs_recovered", runs=lost)
 
 
-def _reconcile(gateway: Gateway) -> None:
+def _reconcile(gateway: Gateway, pulse: Pulse) -> None:
     done = reconcile(gateway)
+    pulse.reconciled_now()
     if any(asdict(done).values()):
         _log.info("payments_reconciled", **asdict(done))
+
+
+def _delete_outdated(gateway: Gateway, _: Pulse) -> None:
+    delete_outdated(gateway)
+
+
+def _delete_ended_grants(gateway: Gateway, _: Pulse) -> None:
+    delete_ended_grants(gateway)
+
+
+def _audit(gateway: Gateway, pulse: Pulse) -> None:
+    """Prove the books now and then: what is wrong must not wait until somebody looks."""
+    if pulse.audited is None:
+        due = time.monotonic() - pulse.began >= _FIRST_AUDIT_S
+    else:
+        due = time.monotonic() - pulse.audited >= _AUDIT_EVERY_S
+    if not due:
+        return
+    audit = audit_ledger(gateway.database, gateway.clock())
+    broken = [finding.rule for finding in audit.findings if finding.violations]
+    pulse.audited_now(len(broken))
+    if broken:
+        _log.error("ledger_unsound", rules=broken)
+
+
+_UPKEEP: Final[dict[str, Callable[[Gateway, Pulse], None]]] = {
+    "recover": _recover,
+    "reconcile": _reconcile,
+    "delete_outdated": _delete_outdated,
+    "delete_ended_grants": _delete_ended_grants,
+    "audit": _audit,
+}

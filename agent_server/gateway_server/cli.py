@@ -49,9 +49,10 @@ def serve(
     """Serve REST, MCP and A2A on one port."""
     from gateway_server.logs import configure_logs  # noqa: PLC0415
     from gateway_server.serving import serve as run  # noqa: PLC0415
+    from gateway_server.tracing import configure_tracing  # noqa: PLC0415
 
     settings = _settings(port=port, host=host)
-    configure_logs(settings.log_format, secrets_of(settings))
+    configure_tracing(configure_logs(settings.log_format, secrets_of(settings)))
     run(settings)
 
 
@@ -69,9 +70,10 @@ def mcp(
 ) -> None:
     """Serve MCP over stdin and stdout, for a client on this machine."""
     from gateway_server.logs import configure_logs  # noqa: PLC0415
+    from gateway_server.tracing import configure_tracing  # noqa: PLC0415
 
     settings = _settings()
-    configure_logs(settings.log_format, secrets_of(settings))
+    configure_tracing(configure_logs(settings.log_format, secrets_of(settings)))
     folders = tuple(allow or [Path.cwd()])
     if not gateway:  # a client that has none configured passes an empty one
         _serve_here(settings, folders)
@@ -219,10 +221,12 @@ def settings() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: settings, database, library, and a run of a model."""
-    from gateway_server.doctor import examine  # noqa: PLC0415
+    """Check this machine, and say what to do where something is wrong; status 1 then."""
+    from gateway_server.doctor.examination import examine  # noqa: PLC0415
+    from gateway_server.logs import configure_logs  # noqa: PLC0415
 
-    if not examine(_settings()):
+    configure_logs("console", least=logging.CRITICAL)
+    if not examine():
         raise typer.Exit(1)
 
 

@@ -47,6 +47,7 @@ from gateway_storage.database import Database, DatabaseUnavailableError
 from gateway_storage.machines import OtherMachineError
 from gateway_storage.migrate import SchemaTooNewError, migrate
 from gateway_tools.context import Gateway
+from gateway_tools.meter import Meter, Unmetered
 
 MEGABYTE: Final = 2**20
 
@@ -59,8 +60,8 @@ class Address:
     hosts: tuple[str, ...]
 
 
-def compose(settings: Settings, address: Address) -> Gateway:
-    """The system, its database brought to this version's schema.
+def compose(settings: Settings, address: Address, meter: Meter | None = None) -> Gateway:
+    """The system, its database brought to this version's schema; `meter` counts what it does.
 
     Raises:
         SettingsError: a setting is wrong, or what it names can't be used; one line each.
@@ -70,7 +71,7 @@ def compose(settings: Settings, address: Address) -> Gateway:
     blobs = open_blobs(settings)
     database = open_database(settings)
     cache = cache_folder(settings)
-    builder = Builder(_sandbox(settings))
+    builder = builder_of(settings)
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
     _claim(database)
@@ -86,12 +87,14 @@ def compose(settings: Settings, address: Address) -> Gateway:
         tickets=Tickets(database),
         payments=Payments(database, offered),
         results=ResultStore(blobs),
+        blobs=blobs,
         simulator=simulator,
         builder=builder,
         run_limits=RunLimits(),
         timeout_s=settings.simulation_timeout_s,
         memory_mb=settings.memory_limit,
         result_ttl=timedelta(days=settings.result_ttl_days),
+        meter=meter or Unmetered(),
         clock=lambda: datetime.now(UTC),
     )
 
@@ -158,16 +161,18 @@ def open_blobs(settings: Settings) -> Blobs:
         SettingsError: STORAGE_URL is wrong, or the store can't be used.
 
     """
-    place = storage_place(settings)
     try:
-        blobs = _bucket(place) if isinstance(place, Bucket) else FolderBlobs(place)
+        blobs = blobs_at(storage_place(settings))
         blobs.check()
     except StorageUnavailableError as error:
         raise SettingsError([f"STORAGE_URL: {error}"]) from error
     return blobs
 
 
-def _bucket(place: Bucket) -> Blobs:
+def blobs_at(place: Path | Bucket) -> Blobs:
+    """The store of blobs at that place, not asked yet whether it answers."""
+    if isinstance(place, Path):
+        return FolderBlobs(place)
     from gateway_storage.bucket import BucketBlobs  # noqa: PLC0415  only who has one loads it
 
     return BucketBlobs(place.name, place.prefix)
@@ -181,6 +186,11 @@ def simulator_of(settings: Settings) -> Simulator:
         sandbox=_sandbox(settings),
         waiting_each=settings.account_runs_waiting,
     )
+
+
+def builder_of(settings: Settings) -> Builder:
+    """What compiles uploads that are sources."""
+    return Builder(_sandbox(settings))
 
 
 def catalogue(
@@ -216,7 +226,7 @@ def operators_of(
     """The models of a folder; `places` are that folder and where what is made of it is kept."""
     folder, cache = places
     limits = _limits(settings)
-    extracted = ExtractionCache(cache / "operators", limits, builder or Builder(_sandbox(settings)))
+    extracted = ExtractionCache(cache / "operators", limits, builder or builder_of(settings))
     examiner = Examiner(extracted, limits, simulator)
     return OperatorLibrary(folder, cache / "operators.json", extracted, examiner, taken)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from gateway_server.compose import address_of, close
+from gateway_server.metrics import Metrics
 from gateway_server.serving import application, bound, uvicorn_config
 from gateway_server.settings import Settings
 from gateway_tools.context import Gateway
@@ -28,8 +29,8 @@ def embedded_gateway(settings: Settings) -> Iterator[Embedded]:
     """A gateway for as long as the block runs; PORT 0 takes a free port."""
     with bound(settings) as sock:
         address = address_of(settings, sock.getsockname()[1])
-        gateway, app = application(settings, address)
-        server = uvicorn.Server(uvicorn_config(app))
+        gateway, app = application(settings, address, Metrics())
+        server = uvicorn.Server(uvicorn_config(app, settings.stop_timeout_s))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="gateway")
         thread.start()  # the socket listens already: early requests wait for it
         try:

@@ -9,9 +9,10 @@ from gateway_tools.context import Door
 from gateway_tools.exceptions import PathNotReadableError
 
 
-def http_door(base_url: str) -> Door:
-    """Links of the HTTP server at `base_url`."""
+def http_door(base_url: str, name: str) -> Door:
+    """Links of the HTTP server at `base_url`; `name`: which of its protocols it is."""
     return Door(
+        name=name,
         result_link=lambda result_id, form: f"{base_url}/results/{result_id}?format={form}",
         upload_link=lambda ticket: f"{base_url}/uploads/{ticket}",
     )
@@ -26,6 +27,7 @@ def stdio_door(allowed: tuple[Path, ...], limit_bytes: int) -> Door:
     """Links and files for a client on this machine: results are resources, paths can be read."""
     folders = Folders.of(allowed)
     return Door(
+        name="stdio",
         result_link=result_uri,
         readable=lambda path: _read(path, folders, limit_bytes),
     )

@@ -19,11 +19,11 @@ _WITH_HANDLERS_OF_THEIR_OWN: Final = ("uvicorn", "uvicorn.error", "uvicorn.acces
 
 def configure_logs(
     form: Literal["console", "json"], secrets: Iterable[str] = (), least: int = logging.INFO
-) -> None:
+) -> Mask:
     """Send structlog's and the standard library's events to stderr in one form.
 
     `least` is the lowest level of our own that is shown. None of `secrets` is ever among them, nor
-    what looks like a key or a token.
+    what looks like a key or a token; the mask that sees to it may be used for other things told.
     """
     mask = Mask(secrets)
     common: list[structlog.typing.Processor] = [
@@ -54,6 +54,7 @@ def configure_logs(
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _WITH_HANDLERS_OF_THEIR_OWN:
         logging.getLogger(name).addFilter(MaskedRecords(mask))
+    return mask
 
 
 def _on_their_lines(

@@ -28,9 +28,7 @@ def mcp_over_http(gateway: Gateway, door: Door, web: Web) -> Opened:
         ],
     )
     icons = [types.Icon(src=f"{web.base_url}{icon.PATH}")]
-    server = mcp_server(
-        gateway.version, lambda ctx: _context(gateway, door, ctx.request), icons
-    )
+    server = mcp_server(gateway.version, lambda ctx: _context(gateway, door, ctx.request), icons)
     sessions = Sessions(server, security, keeps=web.mcp_sessions)
     return Opened(_Principal(sessions), sessions.run())
 

@@ -1,9 +1,8 @@
-"""What needs no key: accounts, health, uploads by ticket, Stripe's webhook, pages for people."""
+"""What needs no key: accounts, uploads by ticket, Stripe's webhook, pages for people."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -17,32 +16,9 @@ from gateway_server.auth import allowance_of
 from gateway_server.contract import FILE, TEXT, contract
 from gateway_server.guide import llms_txt
 from gateway_server.headers import docs_policy
-from gateway_server.rest import Rest, answered, uploaded
-from gateway_simulation.exceptions import SimulationError
-from gateway_simulation.solvers import available_engines, shortcomings
-from gateway_storage.database import DatabaseUnavailableError, RestartNeededError
+from gateway_server.rest import Rest, answered, uploaded, uploading
 from gateway_tools import keys, upload_fmu
-from gateway_tools.context import Context, Gateway
-
-
-class Health(BaseModel):
-    """What the gateway is."""
-
-    status: str
-    version: str
-    engines: list[str] = Field(description="That run models")
-    shortcomings: list[str]
-    sandbox: str = Field(description="The tier that runs get")
-    payments: list[str] = Field(description="Ways to pay; empty: runs are free")
-    library_models: int
-    time: datetime = Field(description="By the server's clock, which is the one that counts")
-
-
-class Ready(BaseModel):
-    """Whether requests can be taken."""
-
-    status: str
-    database: bool
+from gateway_tools.context import Context
 
 
 class Received(BaseModel):
@@ -65,9 +41,9 @@ _WEBHOOK["openapi_extra"]["requestBody"] = {
 
 
 def public_router(rest: Rest) -> APIRouter:
-    """All routes that need no key."""
+    """Their routes."""
     router = APIRouter()
-    for add in (_account_routes, _health_routes, _docs_routes, _upload_routes, _payment_routes):
+    for add in (_account_routes, _docs_routes, _upload_routes, _payment_routes):
         add(router, rest)
     return router
 
@@ -80,22 +56,7 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
         return answered(await to_thread.run_sync(keys.create, rest.gateway), status=201)
 
 
-def _health_routes(router: APIRouter, rest: Rest) -> None:
-    @router.get("/health", **contract({200: Health, 503: Health}, with_key=False))
-    async def health() -> Response:
-        """Whether the process is well, and what it runs models with; 503: restart it."""
-        told = health_of(rest.gateway)
-        return JSONResponse(told, status_code=200 if told["status"] == "ok" else 503)
-
-    @router.get("/ready", **contract({200: Ready, 503: Ready}, with_key=False))
-    async def ready() -> Response:
-        """Whether it can take requests: the database answers."""
-        try:
-            await to_thread.run_sync(rest.gateway.database.check)
-        except DatabaseUnavailableError:
-            return JSONResponse({"status": "unavailable", "database": False}, status_code=503)
-        return JSONResponse({"status": "ready", "database": True})
-
+def _docs_routes(router: APIRouter, _: Rest) -> None:
     @router.get(icon.PATH, include_in_schema=False)
     async def picture() -> Response:
         """What clients show beside the gateway's name."""
@@ -106,8 +67,6 @@ def _health_routes(router: APIRouter, rest: Rest) -> None:
         """How an agent uses this gateway."""
         return PlainTextResponse(llms_txt())
 
-
-def _docs_routes(router: APIRouter, _: Rest) -> None:
     @router.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         page = get_swagger_ui_html(openapi_url="/openapi.json", title="FMU Gateway")
@@ -126,7 +85,7 @@ def _upload_routes(router: APIRouter, rest: Rest) -> None:
         def work() -> upload_fmu.UploadOutput:
             with tickets.redeemed(ticket, clock()) as account_id:
                 caller = Caller(account_id, key_id=None)
-                return upload_fmu.upload(Context(rest.gateway, caller, rest.door), data)
+                return uploading(Context(rest.gateway, caller, rest.door), data)
 
         return uploaded(await to_thread.run_sync(work))
 
@@ -154,34 +113,3 @@ def _payment_routes(router: APIRouter, rest: Rest) -> None:
     @router.get(payment_pages.LINKED_PATH, include_in_schema=False)
     async def linked() -> Response:
         return payment_pages.linked()
-
-
-def health_of(gateway: Gateway) -> dict[str, Any]:
-    """What `GET /health` says."""
-    return {
-        **_wellness(gateway),
-        "version": gateway.version,
-        "engines": list(available_engines()),
-        "shortcomings": list(shortcomings()),
-        "sandbox": sandbox_of(gateway),
-        "payments": list(gateway.payments.offers_enabled),
-        "library_models": len(gateway.catalogue.cards),
-        "time": datetime.now(UTC).isoformat(),
-    }
-
-
-def _wellness(gateway: Gateway) -> dict[str, str]:
-    """Ill is only what a restart cures; that a database elsewhere is silent, `/ready` says."""
-    try:
-        gateway.database.require_writable()
-    except RestartNeededError as error:
-        return {"status": "restart_needed", "reason": str(error)}
-    return {"status": "ok"}
-
-
-def sandbox_of(gateway: Gateway) -> str:
-    """The tier that runs get, `none` where nothing is run."""
-    try:
-        return gateway.simulator.tier.name.lower()
-    except SimulationError:
-        return "none"

@@ -100,7 +100,7 @@ def here(settings: Settings) -> Iterator[Here]:
     gateway = compose(settings, address_of(settings, settings.port))
     try:
         caller = own_caller(gateway, settings.fmu_gateway_key)
-        yield Here(Context(gateway, caller, Door(result_uri)))
+        yield Here(Context(gateway, caller, Door("cli", result_uri)))
     finally:
         close(gateway)
 

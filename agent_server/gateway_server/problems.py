@@ -13,6 +13,8 @@ from gateway_server.x402_headers import receipt_headers, required_headers
 from gateway_tools.errors import Problem, problem
 
 PROBLEM: Final = "application/problem+json"
+_UNREAD: Final = frozenset({408, 413})
+"""At these more of the body may come: the connection ends, or it would be read for ever."""
 
 
 class Unbroken:
@@ -22,12 +24,20 @@ class Unbroken:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; an exception before the answer's start becomes the answer."""
-        started = False
+        """Pass on; an exception before the answer's start becomes the answer.
+
+        A stream that was left open, as at the server's end, gets its end: else whoever listens
+        takes it for a broken connection.
+        """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = ended = False
 
         async def noted(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         try:
@@ -35,9 +45,12 @@ class Unbroken:
         except ClientDisconnect:
             return  # gone before its request was whole: nobody waits for an answer
         except Exception as error:
-            if started or scope["type"] != "http":
+            if started:
                 raise
             await respond(error)(scope, receive, send)
+            return
+        if started and not ended:
+            await send({"type": "http.response.body", "body": b""})
 
 
 def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
@@ -48,6 +61,8 @@ def respond(error: Exception, proof: Proof | None = None) -> JSONResponse:
         headers["Retry-After"] = str(told.retry_after_s)
     if told.failure.status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
+    if told.failure.status in _UNREAD:
+        headers["Connection"] = "close"
     return JSONResponse(
         body,
         status_code=told.failure.status,

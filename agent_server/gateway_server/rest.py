@@ -20,6 +20,7 @@ from gateway_tools import account, billing, describe_model, keys, models, upload
 from gateway_tools.context import Context, Door, Gateway
 from gateway_tools.exceptions import OneSourceError, TooLargeError
 from gateway_tools.get_result import MEDIA_TYPES
+from gateway_tools.observing import observed
 from gateway_tools.parsing import parsed
 from gateway_tools.quote import StudyToQuote
 from gateway_tools.registry import TOOLS
@@ -170,7 +171,7 @@ def _library_routes(router: APIRouter, rest: Rest) -> None:
             stored = await rest.tool(request, "upload_fmu", arguments)
         else:
             data = await _file(request)
-            stored = await rest.call(request, lambda context: upload_fmu.upload(context, data))
+            stored = await rest.call(request, lambda context: uploading(context, data))
         return uploaded(stored)
 
     @router.get("/fmus", **_UPLOADS)
@@ -303,6 +304,12 @@ def _account_routes(router: APIRouter, rest: Rest) -> None:
 def answered(answer: BaseModel, status: int = 200) -> Response:
     """An answer as JSON."""
     return Response(answer.model_dump_json(), status_code=status, media_type="application/json")
+
+
+def uploading(context: Context, data: bytes) -> upload_fmu.UploadOutput:
+    """The tool's work for a file that came as it is."""
+    with observed(context, upload_fmu.NAME):
+        return upload_fmu.upload(context, data)
 
 
 def uploaded(stored: BaseModel) -> Response:

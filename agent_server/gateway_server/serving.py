@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import Final
 
@@ -11,19 +12,29 @@ from starlette.types import ASGIApp
 from gateway_server.app import create_app
 from gateway_server.clients import networks_of
 from gateway_server.compose import MEGABYTE, Address, address_of, close, compose
+from gateway_server.connections import PunctualProtocol
+from gateway_server.metrics import Metrics
 from gateway_server.rates import Rates
-from gateway_server.settings import Settings, SettingsError, rate_bounds, redis_url, secret
+from gateway_server.settings import (
+    Settings,
+    SettingsError,
+    folders_of,
+    rate_bounds,
+    redis_url,
+    secret,
+)
+from gateway_server.stopping import SETTLING_S, Server
 from gateway_server.web import Web
 from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
 _BACKLOG: Final = 2048
-_PATIENCE_S: Final = 30
 
 
-def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]:
-    """The system and the application around it."""
-    gateway = compose(settings, address)
+def application(settings: Settings, address: Address, metrics: Metrics) -> tuple[Gateway, ASGIApp]:
+    """The system and the application around it; `metrics` counts what both do."""
+    token = settings.metrics_token
+    gateway = compose(settings, address, metrics)
     web = Web(
         base_url=address.base_url,
         hosts=address.hosts,
@@ -32,9 +43,11 @@ def application(settings: Settings, address: Address) -> tuple[Gateway, ASGIApp]
         rates=Rates(rate_bounds(settings), redis_url(settings)),
         upload_bytes=settings.max_upload_mb * MEGABYTE,
         mcp_sessions=settings.mcp_sessions,
+        folders=folders_of(settings),
         secret=secret(settings),
+        metrics_token=token.get_secret_value() if token else None,
     )
-    return gateway, create_app(gateway, web)
+    return gateway, create_app(gateway, web, metrics)
 
 
 def serve(settings: Settings) -> None:
@@ -46,12 +59,16 @@ def serve(settings: Settings) -> None:
     """
     with bound(settings) as sock:
         address = address_of(settings, sock.getsockname()[1])
-        gateway, app = application(settings, address)
+        metrics = Metrics()
+        gateway, app = application(settings, address, metrics)
         try:
             _fail_closed(gateway)
             told = f"FMU Gateway at {address.base_url} (MCP at /mcp, A2A at /a2a/, docs at /docs)"
             print(told, flush=True)  # noqa: T201
-            uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
+            patience_s = settings.stop_timeout_s
+            config = uvicorn_config(app, patience_s)
+            server = Server(config, gateway.simulator, lambda: metrics.under_way, patience_s)
+            server.run(sockets=[sock])
         finally:
             close(gateway)
 
@@ -65,14 +82,17 @@ def _fail_closed(gateway: Gateway) -> None:
         raise SettingsError([line]) from error
 
 
-def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
-    """Quiet, and patient at the end: running simulations may finish."""
+def uvicorn_config(app: ASGIApp, patience_s: float) -> uvicorn.Config:
+    """Quiet, and patient at the end: running simulations may finish, for so long [s]."""
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
+        http=PunctualProtocol,
+        ws="none",  # nothing here speaks it
+        server_header=False,
         proxy_headers=False,  # `Clients` does that, for TRUSTED_PROXIES only
-        timeout_graceful_shutdown=_PATIENCE_S,
+        timeout_graceful_shutdown=math.ceil(patience_s + 2 * SETTLING_S),
         lifespan="on",
     )
 

@@ -71,6 +71,7 @@ Networks = Annotated[Words, AfterValidator(_networks)]
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
 Rate = Annotated[str | None, BeforeValidator(_absent), AfterValidator(_rate)]
+Token = Annotated[Annotated[SecretStr, Field(min_length=8)] | None, BeforeValidator(_absent)]
 
 
 class Settings(BaseSettings):
@@ -134,6 +135,9 @@ class Settings(BaseSettings):
     )
     redis_url: Secret = Field(
         default=None, description="Redis that several processes count these rates in"
+    )
+    stop_timeout_s: float = Field(
+        default=22, ge=0, le=600, description="After SIGTERM running simulations may take so long"
     )
     max_upload_mb: int = Field(default=64, ge=1, le=2048, description="Largest FMU [MB]")
     mcp_sessions: bool = Field(
@@ -210,6 +214,9 @@ class Settings(BaseSettings):
         description="stripe_checkout, credits, metered, x402; empty = everything is free",
     )
 
+    metrics_token: Token = Field(
+        default=None, description="Bearer token of GET /metrics, which is off without one"
+    )
     fmu_gateway_key: Secret = Field(default=None, description="Account of `fmu-gateway mcp`")
     log_format: Literal["console", "json"] = Field(default="console", description="Log lines")
 
@@ -315,6 +322,15 @@ def cache_folder(settings: Settings) -> Path:
         return _beside_database(settings, "CACHE_PATH", ".cache")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "fmu-gateway"
+
+
+def folders_of(settings: Settings) -> tuple[Path, ...]:
+    """Where this machine writes: blobs, or models alone, and the SQLite database."""
+    url = database_url(settings)
+    beside = (Path(url.split(":///", 1)[1]).parent,) if url.startswith("sqlite") else ()
+    place = storage_place(settings)
+    kept = (cache_folder(settings),) if isinstance(place, Bucket) else (place,)
+    return (*kept, *beside)
 
 
 def secret(settings: Settings) -> bytes:

@@ -14,6 +14,7 @@ from gateway_server.background import keep_clean, keep_library, keep_up, start_s
 from gateway_server.compose import MEGABYTE, address_of, close, compose
 from gateway_server.links import stdio_door
 from gateway_server.mcp_door import mcp_server
+from gateway_server.pulse import Pulse
 from gateway_server.settings import Settings
 from gateway_simulation.exceptions import RunError
 from gateway_tools.context import Context, Gateway
@@ -42,7 +43,7 @@ async def _serve(context: Context) -> None:
     server = mcp_server(gateway.version, lambda _: context)
     async with anyio.create_task_group() as background:
         background.start_soon(anyio.to_thread.run_sync, _warm, gateway)
-        background.start_soon(keep_up, gateway)
+        background.start_soon(keep_up, gateway, Pulse())
         background.start_soon(keep_clean, gateway)
         background.start_soon(keep_library, gateway)
         async with stdio_server() as (read, write):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gateway_server.clients import Network
 from gateway_server.rates import Rates
@@ -15,8 +16,9 @@ class Web:
     `base_url`: how clients reach it, without a slash at the end. `hosts`: the Host headers that
     /mcp answers to. `origins`: whose pages may call. `upload_bytes`: the largest FMU.
     `proxies`: who may say for whom it asks. `rates`: how often one may ask. `mcp_sessions`: kept
-    for MCP's clients of old revisions. `secret`: the gateway's own, the same in all that share a
-    database.
+    for MCP's clients of old revisions. `folders`: where the gateway writes. `secret`: the gateway's
+    own, the same in all that share a database. `metrics_token`: opens /metrics, which isn't there
+    without one.
     """
 
     base_url: str
@@ -26,4 +28,6 @@ class Web:
     proxies: tuple[Network, ...]
     rates: Rates
     mcp_sessions: bool
+    folders: tuple[Path, ...]
     secret: bytes = field(repr=False)
+    metrics_token: str | None = field(repr=False)

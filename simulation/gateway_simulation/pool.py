@@ -14,9 +14,10 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
-from gateway_simulation.exceptions import BusyError
+from gateway_simulation.exceptions import BusyError, SimulatorClosedError
 from gateway_simulation.watch import Watch
 
 MOST_WAITING: Final = 64
@@ -24,14 +25,16 @@ MOST_WAITING: Final = 64
 MOST_WAITING_EACH: Final = 16
 """Runs in the queue for whom it is the same one's turn, unless something else is set."""
 _WEIGHT_OF_NEWEST: Final = 0.2
+_CLOSED: Final = "the simulator takes no more runs"
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One run in the queue. `called` once a core is its own; `news` when waiting has an end."""
+    """One run in the queue. There is `news` once it is `called`, to its core, or `called_off`."""
 
     turn: str
     called: bool = False
+    called_off: bool = False
     news: threading.Event = field(default_factory=threading.Event)
 
 
@@ -61,6 +64,8 @@ class Queue:
 
     def leave(self, place: Place) -> None:
         """Give up waiting, or give the core back."""
+        if place.called_off:
+            return
         if place.called:
             self._end(place.turn)
             return
@@ -69,6 +74,14 @@ class Queue:
         self.waiting -= 1
         if not mine:
             del self._places[place.turn]
+
+    def call_off(self) -> None:
+        """Send home all who wait."""
+        for place in chain.from_iterable(self._places.values()):
+            place.called_off = True
+            place.news.set()
+        self._places.clear()
+        self.waiting = 0
 
     def ahead(self, turn: str) -> int:
         """How many runs would begin before one that joined now, at most."""
@@ -106,6 +119,15 @@ class Queue:
         place.news.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Cores that there are and that are taken, and runs that wait for one."""
+
+    cores: int
+    busy: int
+    waiting: int
+
+
 class Pool:
     """As many runs at once as there are cores. A run waits for its core up to `patience_s`.
 
@@ -118,13 +140,21 @@ class Pool:
         self._queue = Queue(cores, most_each)
         self._lock = threading.Lock()
         self._typical_s: float | None = None
+        self._closed = False
+
+    @property
+    def load(self) -> Load:
+        """How much goes on at this moment."""
+        with self._lock:
+            queue = self._queue
+            return Load(self._cores, self._cores - queue.free, queue.waiting)
 
     @contextmanager
     def core(self, turn: str, watch: Watch) -> Iterator[None]:
         """A core for a run, waited for in the queue.
 
         Raises BusyError where the queue is full or no core came free in time, RunCancelledError
-        where the caller stopped waiting.
+        where the caller stopped waiting, SimulatorClosedError where the queue is closed.
         """
         place = self._join(turn)
         try:
@@ -151,16 +181,26 @@ class Pool:
                 for place in places:
                     self._queue.leave(place)
 
+    def close(self) -> None:
+        """Send home who waits and take nobody any more; runs that have a core keep it."""
+        with self._lock:
+            self._closed = True
+            self._queue.call_off()
+
     def _join(self, turn: str) -> Place:
         with self._lock:
+            if self._closed:
+                raise SimulatorClosedError(_CLOSED)
             try:
                 return self._queue.join(turn)
             except BusyError as error:
                 raise self._estimated(error, turn) from None
 
     def _check_called(self, place: Place) -> None:
-        """Raise BusyError where no core came, be it at the last moment."""
+        """Raise BusyError where no core came, be it at the last moment, or SimulatorClosedError."""
         with self._lock:
+            if place.called_off:
+                raise SimulatorClosedError(_CLOSED)
             if not place.called:
                 error = _busy("wait", "s went by and no core came free", self._patience_s)
                 raise self._estimated(error, place.turn)

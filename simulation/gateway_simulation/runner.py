@@ -34,7 +34,7 @@ from gateway_simulation.exceptions import (
 from gateway_simulation.launch import order_for
 from gateway_simulation.layout import Tier
 from gateway_simulation.outcome import Evidence, Outcome
-from gateway_simulation.pool import MOST_WAITING_EACH, Pool
+from gateway_simulation.pool import MOST_WAITING_EACH, Load, Pool
 from gateway_simulation.run import CanonicalRun, Engine
 from gateway_simulation.shared import SharedBlock
 from gateway_simulation.solvers import available_engines
@@ -66,9 +66,10 @@ class _Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A core that one caller holds, whose turn it is, and until when on the monotonic clock [s]."""
+    """A core that one caller holds: for whom, after what wait [s], until when [s, monotonic]."""
 
     whose: str
+    waited_s: float
     given_s: float
     until: float
     watch: Watch
@@ -110,6 +111,7 @@ class Simulator:
         self._lock = threading.Lock()
         self._workers: dict[Engine, Worker] = {}
         self._closed = False
+        self._seen: Tier | None = None
 
     @property
     def longest_s(self) -> float:
@@ -124,6 +126,16 @@ class Simulator:
     def tier(self) -> Tier:
         """The sandbox that runs get here. Raises SandboxUnavailableError where none holds."""
         return self._current_worker(available_engines()[0]).tier
+
+    @property
+    def last_tier(self) -> Tier | None:
+        """The sandbox that runs got last, without waiting for anything; None before the first."""
+        return self._seen
+
+    @property
+    def load(self) -> Load:
+        """How much goes on at this moment."""
+        return self._pool.load
 
     def start(self) -> None:
         """Start the worker ahead of the first run, which then needn't wait for it."""
@@ -168,9 +180,10 @@ class Simulator:
         Raises BusyError where no core came free, RunCancelledError.
         """
         patience = self._bounds.timeout_s if timeout_s is None else timeout_s
-        watch = watch or Watch()
+        watch, asked = watch or Watch(), time.monotonic()
         with self._pool.core(whose, watch):
-            yield Turn(whose, patience, time.monotonic() + patience, watch)
+            begun = time.monotonic()
+            yield Turn(whose, begun - asked, patience, begun + patience, watch)
 
     def run_in(
         self, turn: Turn, runs: Sequence[CanonicalRun], each_s: float | None = None
@@ -187,6 +200,10 @@ class Simulator:
             finest = self._spread(turn, [finer(run) for run in runs], most)
             found = [_judged(*pair) for pair in zip(found, finest, strict=True)]
         return found
+
+    def close_queue(self) -> None:
+        """Take no more runs, and send home those that wait for a core; what runs goes on."""
+        self._pool.close()
 
     def close(self) -> None:
         """End the workers and every run in them; nothing stays behind. Later runs are refused."""
@@ -240,16 +257,16 @@ class Simulator:
                     (runs[0].model.folder, folder),
                     (timeout_s, cpu_s, turn.watch),
                 )
-            wall_ms = (time.monotonic() - begun) * 1000
+            times_ms = turn.waited_s * 1000, (time.monotonic() - begun) * 1000
             evidence = _evidence(ending, _Bounds(turn.given_s, self._bounds.memory_mb), cpu_s)
             if turn.watch.cancelled:
                 error = cancelled()
-                error.usage = _usage(evidence, wall_ms, worker.tier, 1)
+                error.usage = _usage(evidence, times_ms, worker.tier, 1)
                 raise error
             outcome = Outcome(runs[0], work, evidence, result, output)
             count = max(1, outcome.runs + (outcome.died and outcome.runs < len(runs)))
             provenance = _provenance(runs[0], worker.tier)
-            usage = _usage(evidence, wall_ms, worker.tier, count)
+            usage = _usage(evidence, times_ms, worker.tier, count)
             turn.watch.add(count)
             return [_outcome(outcome, i, usage, provenance) for i in range(count)]
 
@@ -304,6 +321,7 @@ class Simulator:
                 if worker is not None:
                     worker.close()
                 worker = self._workers[engine] = Worker(engine, self._wanted)
+                self._seen = worker.tier
             return worker
 
     def _discard(self, worker: Worker) -> None:
@@ -346,9 +364,11 @@ def _evidence(told: dict[str, Any], bounds: _Bounds, cpu_limit_s: int) -> Eviden
     )
 
 
-def _usage(evidence: Evidence, wall_ms: float, tier: Tier, runs: int) -> Usage:
-    """What each of some `runs` took that shared a process."""
+def _usage(evidence: Evidence, times_ms: tuple[float, float], tier: Tier, runs: int) -> Usage:
+    """What each of some `runs` took that shared a process; `times_ms`: their wait, then it."""
+    waited_ms, wall_ms = times_ms
     return Usage(
+        waited_ms=round(waited_ms, 3),
         wall_ms=wall_ms / runs,
         cpu_ms=round(evidence.cpu_s * 1000 / runs, 3),
         peak_bytes=evidence.peak_bytes,

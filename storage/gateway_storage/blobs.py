@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +126,15 @@ class FolderBlobs:
                 at = datetime.fromtimestamp(stat.st_mtime, UTC)
                 yield Listed(f"{folder}/{entry.name}", stat.st_size, at)
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes stored under each first part of a key; looks at every file."""
+        found: dict[str, int] = {}
+        with os.scandir(self._folder) if self._folder.is_dir() else nullcontext(()) as kinds:
+            for kind in kinds:
+                if kind.is_dir(follow_symlinks=False):
+                    found[kind.name] = _bytes_in(kind.path)
+        return found
+
     def check(self) -> None:
         """Return where the folder can be written to; it is made where there is none."""
         with _told():
@@ -172,6 +181,11 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(found)
     except FileNotFoundError:
         return []
+
+
+def _bytes_in(folder: str) -> int:
+    with os.scandir(folder) as files:
+        return sum(file.stat().st_size for file in files if file.is_file(follow_symlinks=False))
 
 
 def _created(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from gateway_storage.log import LogLostError
 from gateway_storage.machines import Claim
 from gateway_storage.sqlite import SqliteFile
+from gateway_storage.turn import TurnError
 
 _CONNECT_S: Final = "10"  # a Postgres that is silent stops the start, not the operator
 _BUSY_TIMEOUT_S: Final = 30
@@ -45,6 +47,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self.errors: Counter[str] = Counter()  # that nobody expected, by class
         self._claim: Claim | None = None
         self._sqlite = SqliteFile() if self.engine.dialect.name == "sqlite" else None
         opened = self._sqlite.opened if self._sqlite else _configure_postgres
@@ -61,7 +64,8 @@ class Database:
         with self._transaction() as connection:
             yield connection
         if self._sqlite:
-            self._sqlite.sync()
+            with self._counted():
+                self._sqlite.sync()
 
     @contextmanager
     def write_unsynced(self) -> Iterator[Connection]:
@@ -98,7 +102,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; on Postgres each statement sees what is committed by then."""
-        with self.engine.connect() as connection:
+        with self._counted(), self.engine.connect() as connection:
             if self._sqlite:
                 _driver(connection).execute("BEGIN")
             yield connection
@@ -151,8 +155,16 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, self._turn(connection):
+        with self._counted(), self.engine.connect() as connection, self._turn(connection):
             yield connection
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, TurnError, LogLostError) as error:
+            self.errors[type(error).__name__] += 1
+            raise
 
     @contextmanager
     def _turn(self, connection: Connection) -> Iterator[None]:

@@ -18,9 +18,10 @@ from conformance.extended import extend
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_server import mcp_http
-from gateway_server.compose import address_of
+from gateway_server.compose import address_of, close
 from gateway_server.mcp_door import mcp_server
-from gateway_server.serving import application, bound, close, uvicorn_config
+from gateway_server.metrics import Metrics
+from gateway_server.serving import application, bound, uvicorn_config
 from gateway_server.settings import read_settings
 
 pytestmark = pytest.mark.slow
@@ -60,9 +61,9 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
         settings = read_settings(port=0)
         with bound(settings) as sock:
             address = address_of(settings, sock.getsockname()[1])
-            gateway, app = application(settings, address)
+            gateway, app = application(settings, address, Metrics())
             keyed = Keyed(app, address.base_url)
-            server = uvicorn.Server(uvicorn_config(keyed))
+            server = uvicorn.Server(uvicorn_config(keyed, settings.stop_timeout_s))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
             thread.start()
             try:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway_server.settings import Settings
+from gateway_server.stopping import SETTLING_S
 
 ROOT = Path(__file__).parents[2]
 FLY: dict[str, Any] = tomllib.loads((ROOT / "fly.toml").read_text(encoding="utf-8"))
@@ -71,7 +72,9 @@ def test_the_machine_holds_the_server_and_a_simulation() -> None:
 def test_a_simulation_may_end_before_the_machine_does() -> None:
     assert FLY["kill_signal"] == "SIGTERM"
     timeout = Settings.model_fields["simulation_timeout_s"].default
-    assert int(FLY["kill_timeout"].removesuffix("s")) > timeout
+    patience = Settings.model_fields["stop_timeout_s"].default
+    assert timeout < patience
+    assert int(FLY["kill_timeout"].removesuffix("s")) >= patience + 2 * SETTLING_S
 
 
 def test_the_environment_is_settings_and_no_secret() -> None:

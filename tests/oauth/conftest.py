@@ -44,7 +44,7 @@ class Later:
 
     def program(self) -> Program:
         addresses = Addresses(self.url)
-        app = oauth_app(self.gateway, http_door(self.url), addresses, b"secret")
+        app = oauth_app(self.gateway, http_door(self.url, "oauth"), addresses, b"secret")
         http: Any = TestClient(app, base_url=self.url, follow_redirects=False)
         return Program(self.url, http=http)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 from starlette.datastructures import Headers
@@ -20,18 +22,19 @@ def seen(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = PROXIES) 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
         found.append(scope)
 
-    async def nothing() -> None:
+    async def nothing(*_: object) -> Any:  # noqa: ANN401
         raise AssertionError
 
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
     more = [(b"x-forwarded-proto", b"https"), (b"x-request-id", b"given"), (b"accept", b"*/*")]
-    scope = {
+    scope: Scope = {
         "type": "http",
         "scheme": "http",
         "client": (peer, 5000) if peer else None,
         "headers": [*headers, *more],
     }
-    anyio.run(Clients(app, networks_of(trusted)), scope, nothing, nothing)
+    clients = Clients(app, networks_of(trusted))
+    anyio.run(lambda: clients(scope, nothing, nothing))
     return found[0]
 
 

@@ -84,7 +84,7 @@ def test_a_run_whose_process_died_is_failed_and_its_payment_returned(
 def _begin_and_die(gateway: Running, caller: Caller, quote: str) -> None:
     """What a server does before a run, an hour ago; then nothing."""
     system = gateway.embedded.gateway
-    context = Context(system, caller, Door(result_link=lambda *_: ""))
+    context = Context(system, caller, Door("test", result_link=lambda *_: ""))
     plan = planned(context, SimulationRequest.model_validate(REQUEST))
     run_id, before = records.new_id(), system.clock() - timedelta(hours=1)
     new = records.NewRun(caller.account_id, "msl:Dahlquist", "", plan.run.sha256, None, None)

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 import gateway_storage.machines
-from gateway_server.compose import address_of, compose, fly_machines
-from gateway_server.serving import close
+from gateway_server.compose import address_of, close, compose, fly_machines
 from gateway_server.settings import SettingsError, read_settings
 from gateway_storage.database import Database
 from gateway_storage.machines import Claim, OtherMachineError, machine

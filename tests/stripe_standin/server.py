@@ -5,7 +5,8 @@ As a process:   PYTHONPATH=tests python -m stripe_standin --port 0
 
 API (form-encoded, `Authorization: Bearer sk_...`, with idempotency keys): /v1/checkout/sessions
 (create, list by customer, get, expire), /v1/payment_intents/{id}, /v1/refunds (create, list by
-payment intent), /v1/customers (create, get), /v1/billing/meter_events, /v2/core/events/{id}.
+payment intent), /v1/customers (create, get), /v1/billing/meter_events, /v1/balance,
+/v2/core/events/{id}.
 
 Control (JSON, no key), what Stripe's customers and Stripe's own clock do:
 
@@ -187,6 +188,8 @@ def api(
             return _session(stripe, method, rest, url.query or form, key)
         stripe.calls[f"{method} {url.path}"] += 1
         params = decoded(url.query if method == "GET" else form)
+        if (method, url.path) == ("GET", "/v1/balance"):
+            return {"object": "balance", "available": [], "pending": [], "livemode": False}
         if method == "GET":
             return _read(stripe, target, params)
         makers = {

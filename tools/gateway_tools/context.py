@@ -19,7 +19,9 @@ from gateway_simulation.model import Model
 from gateway_simulation.plan import RunLimits
 from gateway_simulation.runner import Simulator
 from gateway_simulation.watch import Watch
+from gateway_storage.blobs import Blobs
 from gateway_storage.database import Database
+from gateway_tools.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Gateway:
     tickets: Tickets
     payments: Payments
     results: ResultStore
+    blobs: Blobs
     simulator: Simulator
     builder: Builder
     run_limits: RunLimits
     timeout_s: float
     memory_mb: int
     result_ttl: timedelta
+    meter: Meter
     clock: Callable[[], datetime]
 
     def model(self, account_id: str, model_id: str) -> Model:
@@ -51,8 +55,9 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What differs between the ways in."""
+    """What differs between the ways in. `name`: as logs and counts have it."""
 
+    name: str
     result_link: Callable[[str, str], str]  # result id, format -> address
     upload_link: Callable[[str], str] | None = None  # ticket -> address, where there is HTTP
     readable: Callable[[str], bytes] | None = None  # path -> file, where the caller is local

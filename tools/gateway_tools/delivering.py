@@ -7,37 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
-
-import structlog
 
 from gateway_runs import records
 from gateway_runs.results import Prepared
 from gateway_simulation.exceptions import SimulationError
-from gateway_simulation.usage import Usage
 from gateway_tools.context import Context
 from gateway_tools.errors import failure_of
 from gateway_tools.exceptions import RunSettledError
-
-_log = structlog.get_logger()
+from gateway_tools.observing import account_for, spanned
 
 
 @contextmanager
 def under_way(context: Context, run_id: str) -> Iterator[None]:
     """While the run goes on: whatever is raised ends it, and its payment is given back."""
     try:
-        yield
+        with spanned("run", run_id=run_id):
+            yield
     except BaseException as error:
         account_for(context, run_id, failure_of(error).code, getattr(error, "usage", None))
         _fail(context, run_id, error)
         raise
-
-
-def account_for(context: Context, run_id: str, outcome: str, usage: Usage | None) -> None:
-    """Tell the operator what the run took; nothing, where no process was begun for it."""
-    took = {**asdict(usage), "wall_ms": round(usage.wall_ms, 3)} if usage else {}
-    _log.info("run_finished", run_id=run_id, account_id=context.account_id, outcome=outcome, **took)
 
 
 def deliver(
@@ -50,7 +40,7 @@ def deliver(
 
     """
     gateway, now = context.gateway, context.now
-    with gateway.database.write() as db:
+    with spanned("settle", run_id=prepared.run_id), gateway.database.write() as db:
         record = records.finish(db, prepared.run_id, made, now)
         if record is not None:
             gateway.results.keep(db, prepared)

@@ -43,6 +43,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.UnauthorizedError: Failure(
         "unauthorized", 401, "Send Authorization: Bearer <key>; POST /keys makes a key."
     ),
+    tools.MetricsTokenError: Failure(
+        "metrics_token", 401, "Send Authorization: Bearer <METRICS_TOKEN>; an API key is none."
+    ),
     payments.RevokedKeyError: Failure(
         "key_revoked", 401, "Use another key of the account, or make one with POST /keys."
     ),
@@ -72,6 +75,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "not_understood",
         422,
         'Send a data part, or JSON text, of the form {"skill": "<name>", "arguments": {...}}.',
+    ),
+    tools.TooSlowError: Failure(
+        "too_slow", 408, "Send the whole body at once, at details.bytes_per_s or faster."
     ),
     tools.TooLargeError: Failure("too_large", 413, "Send less than details.limit_bytes."),
     tools.RateLimitedError: Failure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Bound = Literal["key", "address", "new_keys", "wrong_keys"]
 """What may come only so often: calls of a key, requests of an address, keys made, wrong keys."""
@@ -79,12 +79,27 @@ class RateLimitedError(ToolError):
         }
 
 
+class MetricsTokenError(ToolError):
+    """Metrics were asked for without the operator's token."""
+
+    def __init__(self) -> None:
+        super().__init__("metrics are for this gateway's operator")
+
+
 class TooLargeError(ToolError):
     """The request body is over the limit."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"the body is larger than {limit_bytes} bytes")
         self.details: dict[str, object] = {"limit_bytes": limit_bytes}
+
+
+class TooSlowError(ToolError):
+    """The request body doesn't come. `details`: bytes_per_s, the slowest that is waited for."""
+
+    def __init__(self, bytes_per_s: int) -> None:
+        super().__init__("the body comes too slowly")
+        self.details: dict[str, object] = {"bytes_per_s": bytes_per_s}
 
 
 class NothingToRunError(IncompleteError):

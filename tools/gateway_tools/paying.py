@@ -18,6 +18,7 @@ from gateway_simulation.canonical import sha256_of
 from gateway_simulation.model import Model
 from gateway_tools.context import Context
 from gateway_tools.exceptions import MixedRequestError
+from gateway_tools.observing import spanned
 
 
 class PaymentFields(BaseModel):
@@ -107,6 +108,13 @@ def admitted(
         PaymentRequiredError: it costs something and nothing was given that pays.
 
     """
+    with spanned("payment"):
+        return _admitted(context, request, wanted, new)
+
+
+def _admitted(
+    context: Context, request: PaymentFields, wanted: Priced, new: records.NewRun
+) -> Earlier | str:
     repeated = _repeated(context, new)
     if repeated is not None:
         return Earlier(repeated, cached=False)

@@ -12,8 +12,9 @@ from gateway_simulation.request import SimulationRequest
 from gateway_simulation.study_request import MOST_PARAMETERS, Layout, StudyRequest, Varied
 from gateway_simulation.study_run import StudyOutcome, run_study
 from gateway_tools.context import Context
-from gateway_tools.delivering import account_for, deliver, under_way
+from gateway_tools.delivering import deliver, under_way
 from gateway_tools.exceptions import OtherToolError
+from gateway_tools.observing import DONE, account_for
 from gateway_tools.parsing import parsed
 from gateway_tools.paying import (
     Earlier,
@@ -101,7 +102,7 @@ def _run(
         )
         table = table_of(plan.study, outcome)
         prepared = context.gateway.results.prepare_study(run_id, table)
-    account_for(context, run_id, "done", outcome.usage)
+    account_for(context, run_id, DONE, outcome.usage)
     return outcome, table, prepared
 
 

@@ -11,8 +11,9 @@ from gateway_simulation.request import WHOLE, SimulationRequest
 from gateway_simulation.trajectory import Trajectory
 from gateway_tools.answer import SimulateOutput, answer, provenance
 from gateway_tools.context import Context
-from gateway_tools.delivering import account_for, deliver, under_way
+from gateway_tools.delivering import deliver, under_way
 from gateway_tools.exceptions import OtherToolError
+from gateway_tools.observing import DONE, account_for
 from gateway_tools.paying import (
     Earlier,
     PaymentFields,
@@ -89,7 +90,7 @@ def _run(context: Context, plan: Planned, run_id: str) -> tuple[Trajectory, Prep
     with under_way(context, run_id):
         trajectory = context.gateway.simulator.run(plan.run, context.account_id, context.watch)
         prepared = context.gateway.results.prepare(run_id, trajectory)
-    account_for(context, run_id, "done", trajectory.usage)
+    account_for(context, run_id, DONE, trajectory.usage)
     return trajectory, prepared
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import BaseModel
 
 from gateway_tools.context import Context
+from gateway_tools.observing import observed
 from gateway_tools.parsing import parsed
 from gateway_tools.schema import input_schema, output_schema
 
@@ -62,9 +63,10 @@ class Tool(Generic[InputT]):
 
     def call(self, context: Context, arguments: dict[str, Any]) -> Answered:
         """Check the arguments and do it. Raises what `errors.problem` can tell a caller."""
-        if context.refused is not None:
-            raise context.refused
-        answer = self.handle(context, parsed(self.input, arguments))
+        with observed(context, self.name):
+            if context.refused is not None:
+                raise context.refused
+            answer = self.handle(context, parsed(self.input, arguments))
         return answer if isinstance(answer, Answered) else Answered(answer)
 
     @cached_property

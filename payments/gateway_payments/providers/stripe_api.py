@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +44,16 @@ class StripeApi:
             max_network_retries=_RETRIES,
             http_client=stripe.new_default_http_client(timeout=_TIMEOUT_S),
         )
+
+    def time(self) -> datetime:
+        """Stripe's clock, to the second, as it answers to our key.
+
+        Raises StripeUnavailableError, StripeRefusedError.
+        """
+        with asking("the time"):
+            balance = self.client.v1.balance.retrieve()
+            assert balance.last_response is not None
+            return parsedate_to_datetime(balance.last_response.headers["Date"])
 
 
 def key_for(name: str, params: Mapping[str, object]) -> str:
