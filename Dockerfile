@@ -15,7 +15,7 @@ RUN apt-get update \
 # The one compiler: it builds the gateway, and goes on in a root of its own for the compile jail.
 FROM base AS compiler
 
-# hadolint ignore=DL3008
+# hadolint ignore=DL3008,DL3009
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ libc6-dev patchelf python3-venv
 COPY deploy/compiler.sh /build/

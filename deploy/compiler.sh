@@ -27,7 +27,7 @@ link() { # what the jail shows of the system anyway
 programs="/usr/bin/gcc /usr/bin/as /usr/bin/ld"
 for part in cc1 cc1plus collect2; do programs="$programs $(gcc -print-prog-name=$part)"; done
 
-# shellcheck disable=SC2086  a list
+# shellcheck disable=SC2086 # a list
 take $programs "$(dirname "$(gcc -print-prog-name=cc1)")/liblto_plugin.so" # the linker's, asked for always
 take /usr/include "$gcc/include" "$gcc"/crt*.o "$gcc/libgcc.a" "$gcc/libgcc_eh.a"
 take "$libraries"/*crt*.o "$libraries/libc.so" "$libraries/libc_nonshared.a" "$libraries/libm.so"
@@ -41,7 +41,7 @@ for loader in /lib/ld-linux-*; do if [ -e "$loader" ]; then ln -s "$loader" "$ro
 if [ -e /lib64 ]; then ln -s /lib64 "$root/lib64"; fi
 
 # The programs' own libraries go with them, and are found there.
-# shellcheck disable=SC2086  a list
+# shellcheck disable=SC2086 # a list
 ldd $programs | awk '$3 ~ "/lib(bfd|opcodes|ctf|sframe|jansson|isl|mpc|mpfr|gmp)[-.]" {print $3}' |
     sort -u | while read -r library; do cp --dereference "$library" "$root$libraries/"; done
 for file in $programs "$libraries"/lib*.so*; do

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
+from gateway_server.serving import uvicorn_config
 from gateway_server.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -17,14 +19,16 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 KNOWN = {
     "": {
-        "app", "primary_region", "kill_signal", "kill_timeout", "build", "env", "http_service",
-        "mounts", "vm",
+        "app", "primary_region", "kill_signal", "kill_timeout", "swap_size_mb", "build", "deploy",
+        "env", "http_service", "mounts", "vm",
     },
     "build": {"dockerfile", "build-target"},
+    "deploy": {"strategy"},
     "http_service": {
         "internal_port", "force_https", "auto_stop_machines", "auto_start_machines",
-        "min_machines_running", "checks",
+        "min_machines_running", "concurrency", "checks",
     },
+    "http_service.concurrency": {"type", "soft_limit", "hard_limit"},
     "http_service.checks": {"method", "path", "interval", "timeout", "grace_period"},
     "mounts": {"source", "destination"},
     "vm": {"size", "memory"},
@@ -32,7 +36,7 @@ KNOWN = {
 
 
 def image_environment() -> dict[str, str]:
-    return dict(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE, re.MULTILINE))
+    return dict(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE.split(" AS runtime")[1], re.MULTILINE))
 
 
 @pytest.mark.parametrize("table", KNOWN)
@@ -70,8 +74,11 @@ def test_the_machine_holds_the_server_and_a_simulation() -> None:
 
 def test_a_simulation_may_end_before_the_machine_does() -> None:
     assert FLY["kill_signal"] == "SIGTERM"
-    timeout = Settings.model_fields["simulation_timeout_s"].default
-    assert int(FLY["kill_timeout"].removesuffix("s")) > timeout
+    config = uvicorn_config(Starlette())
+    patience = config.timeout_graceful_shutdown
+    assert patience is not None
+    assert patience > Settings.model_fields["simulation_timeout_s"].default
+    assert int(FLY["kill_timeout"].removesuffix("s")) > patience
 
 
 def test_the_environment_is_settings_and_no_secret() -> None:
