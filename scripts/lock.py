@@ -4,9 +4,9 @@
     python scripts/lock.py --upgrade   forget the pins first
     python scripts/lock.py --check     fail if the two files don't agree with each other (CI)
 
-`requirements.txt` (with hashes) is for pip and Docker, `deploy/build-requirements.txt` is what the
-image is built with; `constraint-dependencies` in pyproject.toml make `uv run` and `uv sync` take the
-same versions.
+`requirements.txt` (with hashes) is for pip and Docker, `deploy/build-requirements.txt` for building
+the image; `constraint-dependencies` in pyproject.toml make `uv run` and `uv sync` take the same
+versions.
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ KNOWN = {
 
 
 def image_environment() -> dict[str, str]:
-    return dict(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE.split(" AS runtime")[1], re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE.split(" AS runtime")[1], re.MULTILINE
+        )
+    )
 
 
 @pytest.mark.parametrize("table", KNOWN)

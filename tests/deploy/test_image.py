@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-import image
+import build_image
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,9 @@ def test_the_image_carries_one_compiler_outside_of_path_and_of_the_systems_folde
     assert not re.search(r"\b(gcc|g\+\+|clang)\b", STAGES["base"])
     runtime = STAGES["runtime"]
     assert "COPY --from=compiler /opt/compiler /opt/compiler" in runtime
-    assert 'CC="/opt/compiler/usr/bin/gcc --sysroot=/opt/compiler -B/opt/compiler/usr/bin"' in runtime
+    assert (
+        'CC="/opt/compiler/usr/bin/gcc --sysroot=/opt/compiler -B/opt/compiler/usr/bin"' in runtime
+    )
     assert "/opt/compiler" not in str(re.findall(r"PATH=(\S+)", runtime))
 
 
@@ -80,7 +82,7 @@ def test_the_label_names_this_version() -> None:
 
 
 def test_the_steps_without_docker_are_these(tmp_path: Path) -> None:
-    stages = image.configured(image.read(ROOT / "Dockerfile"))
+    stages = build_image.configured(build_image.read(ROOT / "Dockerfile"))
     assert list(stages) == [name for _, name in FROM]
     gateway = stages["gateway"]
     assert (gateway.user, gateway.folder) == ("10001:10001", "/data")
@@ -89,7 +91,7 @@ def test_the_steps_without_docker_are_these(tmp_path: Path) -> None:
     assert gateway.environment["CC"].endswith("-B/opt/compiler/usr/bin")
     (tmp_path / "Dockerfile").write_text("FROM debian:trixie-slim AS base\nADD a b\n")
     with pytest.raises(ValueError, match="ADD a b"):
-        image.read(tmp_path / "Dockerfile")
+        build_image.read(tmp_path / "Dockerfile")
 
 
 def test_the_context_has_neither_tests_nor_secrets_nor_what_was_built_here(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_the_context_has_neither_tests_nor_secrets_nor_what_was_built_here(tmp_p
     seen = [
         str(file.relative_to(tmp_path))
         for folder in ("library", "deploy", "tests", ".git", ".env")
-        for file in image.context(tmp_path, folder)
+        for file in build_image.context(tmp_path, folder)
     ]
     assert seen == ["library/model.c", "deploy/compiler.sh"]
 

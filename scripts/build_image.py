@@ -1,7 +1,7 @@
 """Build the image's stages without Docker: the Dockerfile's own steps, each in a root of its own.
 
-    python scripts/image.py build ROOTS                  all stages below the folder ROOTS
-    python scripts/image.py run ROOTS STAGE [COMMAND…]   a command in one, as its USER with its ENV
+    python scripts/build_image.py build ROOTS                  all stages below that folder
+    python scripts/build_image.py run ROOTS STAGE [COMMAND…]   in one, as its USER with its ENV
 
 Needs root, debootstrap, and the registries of Debian and Python. `FROM debian:SUITE-slim` is
 debootstrap's minimal SUITE here. The steps see the machine's network and nothing else of it but its
@@ -30,7 +30,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _MOUNTS: Final = """set -eu; mount --bind "$0" "$0"; cd "$0"
 mount -t proc proc proc; mount -t tmpfs tmpfs dev -o mode=755; mkdir dev/shm
 mount -t tmpfs tmpfs dev/shm -o mode=1777
-for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done
+for name in null zero full random urandom tty; do
+    touch dev/$name; mount --bind /dev/$name dev/$name
+done
 touch etc/resolv.conf; mount --bind -o ro /etc/resolv.conf etc/resolv.conf
 if [ -f "$PACKAGES" ]; then touch etc/pip.conf; mount --bind -o ro "$PACKAGES" etc/pip.conf; fi
 cp "$CERTIFICATES" dev/certificates
@@ -89,9 +91,10 @@ def read(dockerfile: Path) -> list[Instruction]:
     return [_instruction(line) for line in joined.splitlines() if line.strip()]
 
 
-_WORDS: Final = frozenset(
-    "ARG CMD COPY ENV EXPOSE FROM HEALTHCHECK LABEL RUN STOPSIGNAL USER VOLUME WORKDIR".split()
-)
+_WORDS: Final = {
+    *("ARG", "CMD", "COPY", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN", "STOPSIGNAL"),
+    *("USER", "VOLUME", "WORKDIR"),
+}
 
 
 def _instruction(line: str) -> Instruction:
@@ -193,7 +196,9 @@ def _copy(step: Instruction, roots: Path, root: Path) -> None:
 
 def context(folder: Path, source: str) -> Iterator[Path]:
     """The files below `source` that .dockerignore lets an engine see."""
-    rules = [line for line in (folder / ".dockerignore").read_text().splitlines() if line[:1] != "#"]
+    rules = [
+        line for line in (folder / ".dockerignore").read_text().splitlines() if line[:1] != "#"
+    ]
     start = folder / source
     for file in [start] if start.is_file() else sorted(start.rglob("*")):
         if file.is_file() and not _ignored(file.relative_to(folder), rules):
@@ -234,7 +239,17 @@ def _in_root(root: Path, stage: Stage, command: Sequence[str], more: str = "") -
         "PACKAGES": "/etc/pip.conf" if user == "0" else "",
         "CERTIFICATES": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
     }
-    begin = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _MOUNTS, str(root)]
+    begin = [
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        _MOUNTS,
+        str(root),
+    ]
     return subprocess.run([*begin, *inside], env=outside, check=False).returncode
 
 

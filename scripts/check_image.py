@@ -1,10 +1,10 @@
 """Start a built image's gateway, use it as a client does, measure its memory, and stop it.
 
-    python scripts/image_check.py ROOTS [STAGE]     after `scripts/image.py build ROOTS`
+    python scripts/check_image.py ROOTS [STAGE]     after `scripts/build_image.py build ROOTS`
 
-One line for each finding; it ends with status 1 at the first that is wrong. Memory is the sum of what
-the gateway's processes have for themselves and their share of what they share (PSS), so that nothing
-counts twice.
+One line for each finding; it ends with status 1 at the first that is wrong. Memory is the sum of
+what the gateway's processes have for themselves and their share of what they share (PSS), so that
+nothing counts twice.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Image:
             process.wait()
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        script = str(Path(__file__).with_name("image.py"))
+        script = str(Path(__file__).with_name("build_image.py"))
         return subprocess.Popen(
             [sys.executable, script, "run", str(self.roots), self.stage, *command],
             env={**os.environ, "IMAGE_ENV": f"MEMORY_LIMIT={MEMORY_LIMIT}"},
