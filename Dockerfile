@@ -83,9 +83,9 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=4)"]
 
 
-# Fly mounts volumes as root's: hand /data over, then drop root for good.
+# Fly mounts volumes as root's, and its console is root's: hand over what is root's, then drop it for good.
 FROM runtime AS fly
-CMD ["sh", "-c", "chown gateway:gateway /data && exec setpriv --reuid=gateway --regid=gateway --init-groups --no-new-privs fmu-gateway serve"]
+CMD ["sh", "-c", "chown --recursive --from=root gateway:gateway /data && exec setpriv --reuid=gateway --regid=gateway --init-groups --no-new-privs fmu-gateway serve"]
 
 
 FROM runtime AS gateway

@@ -75,7 +75,9 @@ class Image:
             until = time.monotonic() + _START_S
             while time.monotonic() < until and process.poll() is None and not _answers():
                 time.sleep(0.1)
-            yield next(pid for pid in tree(process.pid) if _name(pid) == "fmu-gateway")
+            found = [pid for pid in tree(process.pid) if _name(pid) == "fmu-gateway"]
+            tell("its own command serves", passed=bool(found))
+            yield found[0]
         finally:
             process.kill()
             process.wait()
