@@ -79,7 +79,9 @@ class Image:
             tell("its own command serves", passed=bool(found))
             yield found[0]
         finally:
-            process.kill()
+            for one in tree(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
             process.wait()
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
