@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psutil
 import psycopg
 import pytest
+from hostile.processes import descendants, lives
 
+_GONE_S = 10
 _numbers = itertools.count(1)
 
 
@@ -35,13 +39,14 @@ class Postgres:
 
     def die_and_rise(self) -> None:
         """Kill -9 it with all its processes, then start it again at the same address."""
-        postmaster = psutil.Process(self._server.get_pid())
-        postmaster.suspend()  # from now on it starts nobody
-        killed = [postmaster, *postmaster.children(recursive=True)]
+        postmaster = self._server.get_pid()
+        os.kill(postmaster, signal.SIGSTOP)  # from now on it starts nobody
+        killed = [postmaster, *descendants(postmaster)]
         for process in killed:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(killed, timeout=10)
+            os.kill(process, signal.SIGKILL)
+        until = time.monotonic() + _GONE_S
+        while any(map(lives, killed)) and time.monotonic() < until:
+            time.sleep(0.01)
         self._server.ensure_postgres_running()
 
 

@@ -94,13 +94,13 @@ class Crowd:
         ) as http:
             known: dict[str, str] = {}
             while time.monotonic() < until and not self._given_up.is_set():
-                answer = _attempt(lambda: steps(http, purchase, known))  # noqa: B023
+                answer = _attempt(lambda: steps(http, purchase, known))
                 if answer is not None and answer.is_success:
                     with self._lock:
                         self.delivered[purchase.number] = answer.json()
                     return
                 code = "line_dead" if answer is None else answer.json()["code"]
-                if answer is not None and answer.status_code < 500 and code not in _AGAIN:  # noqa: PLR2004
+                if answer is not None and answer.status_code < 500 and code not in _AGAIN:
                     break
                 if code == "quote_expired":
                     known.clear()

@@ -86,7 +86,7 @@ def _kill_the_zygote(site: Site) -> None:
 def _kill_simulations(site: Site) -> None:
     """The next five that are seen."""
     until, killed = time.monotonic() + 5, 0
-    while killed < 5 and time.monotonic() < until:  # noqa: PLR2004
+    while killed < 5 and time.monotonic() < until:
         for process in site.simulations():
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -141,9 +141,7 @@ FAULTS: Final = {
 }
 
 
-def test_a_full_disk_costs_nobody_anything(
-    small_disk: Path, numbers: list[dict[str, Any]]
-) -> None:
+def test_a_full_disk_costs_nobody_anything(small_disk: Path, numbers: list[dict[str, Any]]) -> None:
     with _open(small_disk, f"sqlite:///{small_disk}/gateway.sqlite3") as site:
         crowd, before = _bought(site, (_fill_the_disk,) * 3)
         _require_sound(site, crowd, numbers)
