@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import Final, Literal
+from contextlib import suppress
+from typing import Final, Literal, TextIO
 
 import structlog
 
@@ -42,7 +43,7 @@ def configure_logs(
     structlog.configure(
         processors=[*common, last],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Unfailing(sys.stderr)),  # type: ignore[arg-type]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -55,6 +56,21 @@ def configure_logs(
     for name in _WITH_HANDLERS_OF_THEIR_OWN:
         logging.getLogger(name).addFilter(MaskedRecords(mask))
     return mask
+
+
+class _Unfailing:
+    """A stream that loses what can't be written, on a full disk say, in place of failing a call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _on_their_lines(

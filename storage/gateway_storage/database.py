@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
 from gateway_storage.log import LogLostError
 from gateway_storage.machines import Claim
@@ -43,6 +43,10 @@ class Database:
     SQLite runs in WAL mode with foreign keys on. A write queues for the one writer's lock and takes
     it at its start (BEGIN IMMEDIATE), a read takes none. Commits append to the log; `write` syncs
     it afterwards, when the next writer is already at work: those who write at once share a sync.
+
+    Each way raises DatabaseUnavailableError where the database can't do its part: nobody answers,
+    the line broke, its disk is full, another waits for what this one holds. What was committed by
+    then is kept; whether the last commit was, is not known.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,12 +63,12 @@ class Database:
 
         Durable when this returns, with all that was committed before; visible to others just
         before that. Whoever acts outside on what it wrote does a `write` of its own first. Where
-        it can't be made durable: LogLostError, from then on.
+        it can't be made durable: RestartNeededError, from then on.
         """
         with self._transaction() as connection:
             yield connection
         if self._sqlite:
-            with self._counted():
+            with self._answering():
                 self._sqlite.sync()
 
     @contextmanager
@@ -102,7 +106,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; on Postgres each statement sees what is committed by then."""
-        with self._counted(), self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             if self._sqlite:
                 _driver(connection).execute("BEGIN")
             yield connection
@@ -123,7 +127,7 @@ class Database:
         """
         self.require_writable()
         try:
-            with self.read() as connection:
+            with self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
         except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
@@ -155,15 +159,21 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._counted(), self.engine.connect() as connection, self._turn(connection):
+        with self._answering(), self.engine.connect() as connection, self._turn(connection):
             yield connection
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _answering(self) -> Iterator[None]:
+        """Count what fails, and tell what is no mistake of a statement's as such."""
         try:
             yield
         except (SQLAlchemyError, TurnError, LogLostError) as error:
             self.errors[type(error).__name__] += 1
+            if isinstance(error, LogLostError):
+                raise RestartNeededError(_LOG_LOST) from error
+            if isinstance(error, OperationalError | TurnError):
+                message = "the database can't do this just now"
+                raise DatabaseUnavailableError(message) from error
             raise
 
     @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -39,3 +42,13 @@ def test_a_value_and_a_traceback_stay_where_they_are(
     assert not any(line.startswith("2026-01-01T00:00:00Z [error") for line in out.split("\n"))
     if form == "json":
         assert [json.loads(line)["level"] for line in out.splitlines()] == ["error"]
+
+
+@pytest.mark.usefixtures("logs_restored")
+def test_a_line_that_can_not_be_written_fails_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
+    monkeypatch.setattr(sys, "stderr", full)
+    configure_logs("json")
+    structlog.get_logger().info("run_finished")
+    with suppress(OSError):
+        full.close()

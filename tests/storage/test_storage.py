@@ -32,11 +32,14 @@ import gateway_storage.migrate
 import gateway_storage.turn
 from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
-from gateway_storage.database import Database, DatabaseUnavailableError, normalised
-from gateway_storage.log import LogLostError
+from gateway_storage.database import (
+    Database,
+    DatabaseUnavailableError,
+    RestartNeededError,
+    normalised,
+)
 from gateway_storage.migrate import SCHEMA, migrate, schema_of
 from gateway_storage.statement import Statement
-from gateway_storage.turn import TurnError
 
 _ADD: Final = text("INSERT INTO accounts (id, created_at) VALUES (:id, '2026-01-01')")
 
@@ -190,7 +193,7 @@ def test_after_a_failed_sync_nothing_is_written_any_more(database: Database, dis
     with pytest.raises(OSError, match="broken"):
         _add(database, "x")
     disk.fails = False
-    with pytest.raises(LogLostError):
+    with pytest.raises(RestartNeededError):
         _add(database, "y")
     assert "y" not in _seen(database)
 
@@ -215,7 +218,9 @@ def test_a_thread_that_never_gets_its_turn_is_told(
     migrate(database)
     monkeypatch.setattr(gateway_storage.turn, "_PATIENCE_S", 0.1)
     with ThreadPoolExecutor(1) as thread, database.write():
-        assert isinstance(thread.submit(_add, database, "x").exception(10), TurnError)
+        assert isinstance(
+            thread.submit(_add, database, "x").exception(10), DatabaseUnavailableError
+        )
     _add(database, "y")
     assert _seen(database) == {"y"}
 

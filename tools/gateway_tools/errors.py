@@ -20,6 +20,7 @@ from gateway_payments.requirement import PaymentRefusedError, PaymentRequiredErr
 from gateway_runs import exceptions as runs
 from gateway_simulation import exceptions as simulation
 from gateway_storage.blobs import BlobDamagedError, BlobNotFoundError, StorageUnavailableError
+from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools import exceptions as tools
 from gateway_tools.untrusted import DETAILS
 
@@ -300,6 +301,13 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.TaskLostError: Failure(
         "task_lost", 503, "Repeat the call, with reuse: true, which never pays twice for one run."
     ),
+    DatabaseUnavailableError: Failure(
+        "database_unavailable",
+        503,
+        "Repeat the call in a moment, with the same idempotency_key or quote_id: nothing is paid "
+        "twice.",
+        retry_after_s=1,
+    ),
     # results
     runs.UnknownResultError: Failure(
         "unknown_result", 404, "Use a result_id of this account; old results are deleted."
@@ -536,6 +544,8 @@ def problem(error: BaseException) -> Problem:
     failure = failure_of(error)
     if failure is UNEXPECTED:
         _log.error("unexpected_error", exc_info=error)
+    if isinstance(error, DatabaseUnavailableError):
+        _log.error("database_unavailable", reason=str(error.__cause__))
     told = _problem(error, failure)
     for cause in (error, error.__context__):
         if cause is not None:
