@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,7 +172,7 @@ class Database:
             self.errors[type(error).__name__] += 1
             if isinstance(error, LogLostError):
                 raise RestartNeededError(_LOG_LOST) from error
-            if isinstance(error, OperationalError | TurnError):
+            if isinstance(error, TurnError) or _passing(error):
                 message = "the database can't do this just now"
                 raise DatabaseUnavailableError(message) from error
             raise
@@ -186,6 +187,13 @@ class Database:
         with self._sqlite.turn(), connection.begin():
             _driver(connection).execute("BEGIN IMMEDIATE")
             yield
+
+
+def _passing(error: Exception) -> bool:
+    """Whether the database can't just now. SQLite calls a wrong statement operational, too."""
+    if not isinstance(error, OperationalError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def normalised(url: str) -> str:

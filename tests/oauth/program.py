@@ -153,9 +153,10 @@ class Program:
     def calls(self, token: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The answer to a tool's call."""
         answer = self.requests(token, "tools/call", name=tool, arguments=arguments)
-        (line,) = re.findall(r"^data: (\{.*)$", answer.text, re.MULTILINE)
-        said: dict[str, Any] = json.loads(line)
-        return said
+        lines = map(json.loads, re.findall(r"^data: (\{.*)$", answer.text, re.MULTILINE))
+        (said,) = [line for line in lines if "id" in line]  # the others are log messages
+        told: dict[str, Any] = said
+        return told
 
     def gets_in(self, token: str) -> bool:
         """Whether /mcp takes the token."""

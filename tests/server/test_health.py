@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,16 @@ from gateway_storage.database import RestartNeededError
 FREE = {"PAYMENT_OFFERS": ""}
 
 
-def _breaks(_: str) -> None:
-    raise OSError(errno.EIO, os.strerror(errno.EIO))
+def _broken(folder: Path) -> Callable[[str], None]:
+    """A disk that fails under `folder`, and nowhere else: other gateways of this process go on."""
+    real = gateway_storage.log._to_disk  # noqa: SLF001
+
+    def to_disk(path: str) -> None:
+        if Path(path).is_relative_to(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(path)
+
+    return to_disk
 
 
 def test_a_disk_that_loses_the_log_makes_the_process_ill_until_it_is_restarted(
@@ -26,7 +35,7 @@ def test_a_disk_that_loses_the_log_makes_the_process_ill_until_it_is_restarted(
         key = http.headers["Authorization"]
         assert http.get("/health").json()["status"] == "ok"
         with monkeypatch.context() as disk:
-            disk.setattr(gateway_storage.log, "_to_disk", _breaks)
+            disk.setattr(gateway_storage.log, "_to_disk", _broken(tmp_path))
             assert http.post("/keys").status_code == 500
         health = http.get("/health")
         assert health.status_code == 503
