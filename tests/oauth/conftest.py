@@ -10,10 +10,12 @@ from oauth.program import Program
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
+from gateway_server.allowance import Limited
 from gateway_server.auth import authenticate
 from gateway_server.links import http_door
 from gateway_server.oauth.addresses import Addresses
 from gateway_server.oauth.app import oauth_app
+from gateway_server.rates import Rates
 from gateway_tools.context import Gateway
 from gateway_tools.exceptions import UnauthorizedError
 
@@ -45,7 +47,8 @@ class Later:
     def program(self) -> Program:
         addresses = Addresses(self.url)
         app = oauth_app(self.gateway, http_door(self.url, "oauth"), addresses, b"secret")
-        http: Any = TestClient(app, base_url=self.url, follow_redirects=False)
+        unlimited = Limited(app, Rates({}, None))
+        http: Any = TestClient(unlimited, base_url=self.url, follow_redirects=False)
         return Program(self.url, http=http)
 
     def gets_in(self, token: str) -> bool:

@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from gateway_server.auth import allowance_of
 from gateway_server.oauth import pages, redirects
 from gateway_server.oauth.addresses import PATHS, SCOPE, Addresses
 from gateway_server.oauth.provider import METHODS, Provider
@@ -104,7 +105,8 @@ class Endpoints:
         return answer
 
     async def register(self, request: Request) -> Response:
-        """A client registers itself (RFC 7591)."""
+        """A client registers itself (RFC 7591), as often as keys may be made from one address."""
+        await allowance_of(request.scope).spend("new_keys")
         answer = await self.registration.handle(request)
         answer.headers["Cache-Control"] = "no-store"
         return answer

@@ -76,9 +76,9 @@ def sign_in(form: Form, complaint: str | None = None) -> HTMLResponse:
     return html_page(_TITLE, body, status=422 if complaint else 200, headers=headers)
 
 
-def dead_end(text: str) -> HTMLResponse:
+def dead_end(text: str, status: int = 400) -> HTMLResponse:
     """Why this can't go on, where no client can be told."""
-    return html_page("This can't go on", f"<p>{html.escape(text)}</p>", status=400)
+    return html_page("This can't go on", f"<p>{html.escape(text)}</p>", status=status)
 
 
 def back(uri: str) -> Response:

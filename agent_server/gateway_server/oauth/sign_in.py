@@ -16,13 +16,14 @@ from starlette.responses import Response
 
 from gateway_payments import oauth_clients
 from gateway_payments.exceptions import LimitedKeyError, RevokedKeyError
-from gateway_server.auth import caller_of
+from gateway_server.allowance import Allowance
+from gateway_server.auth import allowance_of, caller_of
 from gateway_server.oauth import pages, redirects
 from gateway_server.oauth.addresses import Addresses
 from gateway_server.oauth.requests import RequestExpiredError, Seal, Waiting
 from gateway_tools import keys
 from gateway_tools.context import Context, Door, Gateway
-from gateway_tools.exceptions import UnauthorizedError
+from gateway_tools.exceptions import RateLimitedError, UnauthorizedError
 
 _EXPIRED: Final = (
     "This sign-in is too old, or its address is damaged. Go back to your program and start again."
@@ -31,9 +32,18 @@ _FOREIGN: Final = "This form was sent from another page. Go back to your program
 _GONE: Final = "This program isn't registered here any more. Have it sign in anew."
 _UNKNOWN_KEY: Final = "That is no key of an account here."
 _LIMITED_KEY: Final = "That key has a budget, so it can't let others in. Use one without."
+_TOO_OFTEN: Final = "That was tried too often from where you are. Come back later."
 _AMOUNT: Final = "The most to spend must be a number of at least 0, such as 5 or 0.50."
 
 _log = structlog.get_logger()
+
+
+class WrongKeyError(Exception):
+    """What a person gave is no key. `form`: what they filled in."""
+
+    def __init__(self, form: pages.Form) -> None:
+        super().__init__(_UNKNOWN_KEY)
+        self.form = form
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,22 @@ class SignIn:
         if not self._own(request.headers):
             return pages.dead_end(_FOREIGN)
         async with request.form(max_files=0, max_fields=10) as form:
+            try:
+                return await self._counted(form, allowance_of(request.scope))
+            except RateLimitedError as error:
+                page = pages.dead_end(_TOO_OFTEN, 429)
+                page.headers["Retry-After"] = str(error.retry_after_s)
+                return page
+
+    async def _counted(self, form: FormData, allowance: Allowance) -> Response:
+        """The same bounds as for keys elsewhere: new ones, and wrong ones."""
+        if _text(form, "decision") == "account":
+            await allowance.spend("new_keys")
+        try:
             return await to_thread.run_sync(self._answer, form)
+        except WrongKeyError as error:
+            await allowance.spend("wrong_keys")
+            return pages.sign_in(error.form, _UNKNOWN_KEY)
 
     def _own(self, headers: Headers) -> bool:
         """Whether our page sent this, as far as the browser tells; programs tell nothing."""
@@ -104,8 +129,8 @@ class SignIn:
         try:
             caller = caller_of(self.gateway, key)
             code = keys.let_in(Context(self.gateway, caller, self.door), waiting.asked, budget)
-        except (UnauthorizedError, RevokedKeyError):
-            return pages.sign_in(form, _UNKNOWN_KEY)
+        except (UnauthorizedError, RevokedKeyError) as error:
+            raise WrongKeyError(form) from error
         except LimitedKeyError:
             return pages.sign_in(form, _LIMITED_KEY)
         if code is None:
