@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from conftest import Running, running_gateway
@@ -20,10 +20,10 @@ from gateway_payments.money import from_minor
 from gateway_payments.service import Payments
 from gateway_runs import records
 from gateway_simulation.request import SimulationRequest
-from gateway_simulation.run import CanonicalRun
 from gateway_simulation.runner import Simulator
 from gateway_simulation.trajectory import Trajectory
 from gateway_storage.blobs import BlobNotFoundError
+from gateway_storage.database import DatabaseUnavailableError
 from gateway_tools.context import Context, Door
 from gateway_tools.requests import planned
 from gateway_tools.upkeep import delete_outdated, recover
@@ -103,14 +103,14 @@ def test_an_admission_that_a_crash_takes_back_delivers_nothing_and_costs_nothing
     database = paid_gateway.embedded.gateway.database
     run = Simulator.run
 
-    def crashing(self: Simulator, asked: CanonicalRun, turn: str) -> Trajectory:
+    def crashing(self: Simulator, *asked: Any) -> Trajectory:  # noqa: ANN401
         """Postgres dies during the run, and with it what was committed but not synced."""
         with database.write() as db:
             db.execute(text("DELETE FROM runs WHERE state = 'running'"))
             db.execute(text("DELETE FROM usage WHERE outcome = 'running'"))
             back = "UPDATE entitlements SET state = 'issued', run_id = NULL"
             db.execute(text(f"{back} WHERE state = 'reserved'"))
-        return run(self, asked, turn)
+        return run(self, *asked)
 
     with paid_gateway.http(where) as http:
         quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
@@ -179,4 +179,30 @@ def test_a_model_that_fails_gives_the_payment_back_twice_then_keeps_it(
         assert [row["price"] for row in usage] == [1.0, 0.0, 0.0]
         assert http.get("/health").json()["status"] == "ok"
     with paid_gateway.embedded.gateway.database.read() as db:
+        assert not audit(db)
+
+
+def test_a_run_that_could_not_be_settled_gives_its_payment_back_at_the_next_round(
+    paid_gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = paid_gateway.account()
+    give(paid_gateway, caller_of(paid_gateway, where), "unsettled")
+    system = paid_gateway.embedded.gateway
+
+    def broken(*_: object) -> None:
+        raise DatabaseUnavailableError
+
+    with paid_gateway.http(where) as http:
+        quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
+        http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        run = {"quote_id": quote, "idempotency_key": "once"}
+        with monkeypatch.context() as patched:
+            patched.setattr(Payments, "capture", broken)
+            refused = http.post("/simulate", json=run)
+            assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+            assert refused.headers["Retry-After"]
+        assert http.post("/simulate", json=run).json()["code"] == "run_in_progress"
+        assert len(recover(system)) == 1
+        assert http.post("/simulate", json=run).status_code == 200
+    with system.database.read() as db:
         assert not audit(db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +46,8 @@ class Gateway:
     result_ttl: timedelta
     meter: Meter
     clock: Callable[[], datetime]
+    unsettled: deque[str] = field(default_factory=deque)
+    """Runs that ended here while the database couldn't be told; `recover` sees to them."""
 
     def model(self, account_id: str, model_id: str) -> Model:
         """The library model or the account's own upload of that id."""

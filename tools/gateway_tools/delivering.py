@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway_runs import records
 from gateway_runs.results import Prepared
 from gateway_simulation.exceptions import SimulationError
@@ -39,17 +41,28 @@ def deliver(
         RunSettledError: the run was given up before.
 
     """
-    gateway, now = context.gateway, context.now
-    with spanned("settle", run_id=prepared.run_id), gateway.database.write() as db:
-        record = records.finish(db, prepared.run_id, made, now)
+    gateway, now, run_id = context.gateway, context.now, prepared.run_id
+    with spanned("settle", run_id=run_id), _settling(context, run_id) as db:
+        record = records.finish(db, run_id, made, now)
         if record is not None:
             gateway.results.keep(db, prepared)
-            gateway.payments.capture(db, prepared.run_id, now, wall_ms)
+            gateway.payments.capture(db, run_id, now, wall_ms)
     if record is None:
         if prepared.large is not None:  # stored after `recover` looked for it
-            gateway.results.discard(prepared.run_id)
+            gateway.results.discard(run_id)
         raise RunSettledError
     return record
+
+
+@contextmanager
+def _settling(context: Context, run_id: str) -> Iterator[Connection]:
+    """The transaction that settles the run; where it fails, `recover` is left to do it."""
+    try:
+        with context.gateway.database.write() as db:
+            yield db
+    except BaseException:
+        context.gateway.unsettled.append(run_id)
+        raise
 
 
 def _fail(context: Context, run_id: str, error: BaseException) -> None:
@@ -57,7 +70,7 @@ def _fail(context: Context, run_id: str, error: BaseException) -> None:
     now = context.now
     models_fault = getattr(error, "models_fault", False)
     charged = returned = None
-    with context.gateway.database.write() as db:
+    with _settling(context, run_id) as db:
         if records.fail(db, run_id, failure_of(error).code, now):
             settled = context.gateway.payments.release(
                 db, run_id, now, None, models_fault=models_fault

@@ -18,15 +18,21 @@ def recover(gateway: Gateway) -> list[str]:
     """Fail the runs whose process died and release what was reserved for them; their ids.
 
     A run counts as dead once it is older than any run can get, so that another process on the same
-    database may call this at any time.
+    database may call this at any time. Those that ended in this one, but couldn't be settled, don't
+    have to wait for that.
     """
     now = gateway.clock()
     longest = timedelta(seconds=gateway.simulator.longest_s) + _GRACE
-    with gateway.database.write() as db:
-        old = records.orphans(db, now, longest)
-        lost = [run_id for run_id in old if records.fail(db, run_id, "runner_lost", now)]
-        for run_id in lost:
-            gateway.payments.release(db, run_id, now, None, models_fault=False)
+    ended = [gateway.unsettled.popleft() for _ in range(len(gateway.unsettled))]
+    try:
+        with gateway.database.write() as db:
+            old = [*ended, *records.orphans(db, now, longest)]
+            lost = [run_id for run_id in old if records.fail(db, run_id, "runner_lost", now)]
+            for run_id in lost:
+                gateway.payments.release(db, run_id, now, None, models_fault=False)
+    except BaseException:
+        gateway.unsettled.extend(ended)
+        raise
     for run_id in lost:  # a blob may have been stored right before the death
         gateway.results.discard(run_id)
     return lost
