@@ -20,6 +20,7 @@ from gateway_simulation.archive import Inspection, Limits, extract, inspect, loa
 from gateway_simulation.building import Builder
 from gateway_simulation.exceptions import ModelFolderError
 from gateway_simulation.model import Model
+from gateway_storage.blobs import disk_told
 
 _REMEMBERED: Final = 64  # models whose metadata stays in memory
 _GRACE: Final = timedelta(hours=1)  # no run lasts so long: see SIMULATION_TIMEOUT_S
@@ -52,6 +53,7 @@ class ExtractionCache:
         Raises:
             ArchiveError: the archive cannot be extracted, or its sources not compiled.
             RunError: there is no jail for the compiler, or it is busy.
+            StorageUnavailableError: the disk can't keep it.
 
         """
         known = self._recall(model_id, sha256)
@@ -68,15 +70,16 @@ class ExtractionCache:
         return model
 
     def keep(self, model_id: str, data: bytes, inspection: Inspection) -> Model:
-        """The model of an archive just inspected."""
+        """The model of an archive just inspected. Raises StorageUnavailableError, as `take`."""
         folder = self._folder / inspection.sha256
-        with self._extracting:
-            found = self._found(model_id, inspection.sha256)
-            if found is None and not inspection.recipes:
-                extract(data, inspection, folder, self._limits)
-        if found is None and inspection.recipes:  # takes long: others needn't wait for it
-            extract(data, inspection, folder, self._limits, self._builder)
-        return found or load(model_id, inspection.sha256, folder)
+        with disk_told():
+            with self._extracting:
+                found = self._found(model_id, inspection.sha256)
+                if found is None and not inspection.recipes:
+                    extract(data, inspection, folder, self._limits)
+            if found is None and inspection.recipes:  # takes long: others needn't wait for it
+                extract(data, inspection, folder, self._limits, self._builder)
+            return found or load(model_id, inspection.sha256, folder)
 
     def retire(self, sha256: str) -> None:
         """Note that nobody needs the model any more. A run may still be using its files."""

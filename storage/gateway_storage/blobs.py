@@ -86,7 +86,7 @@ class FolderBlobs:
         """Store durably, replacing what was there."""
         target = self._folder / checked(key)
         temporary = target.with_name(f".{secrets.token_hex(8)}")
-        with _told():
+        with disk_told():
             descriptor = _created(temporary)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -102,7 +102,7 @@ class FolderBlobs:
     def get(self, key: str, sha256: str | None) -> bytes:
         """The bytes, if they have that hash. Raises BlobNotFoundError, BlobDamagedError."""
         path = self._folder / checked(key)
-        with _told():
+        with disk_told():
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
@@ -112,12 +112,12 @@ class FolderBlobs:
     def delete(self, key: str) -> None:
         """Forget the key; no error where nothing is stored."""
         path = self._folder / checked(key)
-        with _told():
+        with disk_told():
             path.unlink(missing_ok=True)
 
     def listed(self, folder: str) -> Iterator[Listed]:
         """All that is stored under `<folder>/`, remains of a crash included."""
-        with _told():
+        with disk_told():
             for entry in _entries(self._folder / checked_folder(folder)):
                 try:
                     stat = entry.stat()
@@ -137,7 +137,7 @@ class FolderBlobs:
 
     def check(self) -> None:
         """Return where the folder can be written to; it is made where there is none."""
-        with _told():
+        with disk_told():
             self._folder.mkdir(parents=True, exist_ok=True)
         if not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK):
             message = f"the folder {self._folder} can't be written to"
@@ -168,7 +168,8 @@ def verified(key: str, data: bytes, sha256: str | None) -> bytes:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def disk_told() -> Iterator[None]:
+    """Tell of what the disk refuses as StorageUnavailableError."""
     try:
         yield
     except OSError as error:

@@ -27,8 +27,9 @@ _AGAIN: Final = {
     "payment_pending",
     "model_crashed",  # its process was killed
     "busy",
-    "quote_expired",
 }
+_QUOTE_GONE: Final = {"quote_expired", "unknown_quote"}
+"""Asked for anew, while nothing is paid: Postgres' death may take the newest quotes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +100,21 @@ class Crowd:
                     with self._lock:
                         self.delivered[purchase.number] = answer.json()
                     return
-                code = "line_dead" if answer is None else answer.json()["code"]
-                if answer is not None and answer.status_code < 500 and code not in _AGAIN:
-                    break
-                if code == "quote_expired":
+                code = "line_dead" if answer is None else _code(answer)
+                if code in _QUOTE_GONE and "paid" not in known:
                     known.clear()
+                elif answer is not None and answer.status_code < 500 and code not in _AGAIN:
+                    break
                 with self._lock:
                     self.repeated[code] += 1
                 time.sleep(_wait_s(answer))
         with self._lock:
             self.refused.append(f"{purchase.key}: {code}")
+
+
+def _code(answer: httpx.Response) -> str:
+    told: dict[str, Any] = answer.json()
+    return str(told.get("code") or f"quote_{told['status']}")  # of a quote that is too old to pay
 
 
 def _attempt(call: Callable[[], httpx.Response]) -> httpx.Response | None:
