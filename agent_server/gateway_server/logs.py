@@ -59,17 +59,17 @@ def configure_logs(
 
 
 class _Unfailing:
-    """A stream that loses what can't be written, on a full disk say, in place of failing a call."""
+    """A stream that loses what can't be written, in place of failing a call."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, line: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # which a closed file raises
             self._stream.write(line)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 

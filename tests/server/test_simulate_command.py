@@ -16,7 +16,10 @@ from typer.testing import CliRunner
 from gateway_library.build import built_folder
 from gateway_server.cli import app
 
-pytestmark = pytest.mark.slow  # each call starts a gateway of its own
+pytestmark = [
+    pytest.mark.slow,  # each call starts a gateway of its own
+    pytest.mark.usefixtures("logs_restored"),  # which it sends where only it looks
+]
 
 Command = Callable[..., Any]
 BALL = ("simulate", "msl:BouncingBall", "--stop", "1", "--kpi", "h_max")

@@ -208,7 +208,10 @@ def test_two_hundred_runs_leave_no_process_thread_descriptor_or_folder(
     held = _settled(zygote)
     for _ in range(200):
         own.run(run)
-    assert _settled(zygote) == held
+    now = _settled(zygote)
+    for what in ("threads", "descriptors"):  # others' may end meanwhile
+        assert now.pop(what) <= held.pop(what)  # type: ignore[operator]
+    assert now == held
 
 
 @pytest.mark.parametrize("engine", ENGINES)
