@@ -12,6 +12,9 @@ from gateway_storage.database import Database
 SCHEMA: Final = "0007"  # the newest file in migrations/versions; a test holds them together
 
 
+_TURN: Final = 0x464D55  # any number that others on that server don't lock
+
+
 class SchemaTooNewError(Exception):
     """The database was written by a newer version of the gateway."""
 
@@ -35,8 +38,15 @@ def migrate(database: Database) -> None:
     with database.read() as connection:
         if schema_of(connection) == SCHEMA:
             return
-    with database.reshape() as connection:  # another process may have been faster: nothing to do
-        _upgrade(connection, schema_of(connection))
+    with database.reshape() as connection:
+        _wait_for_others(connection)
+        _upgrade(connection, schema_of(connection))  # somebody was faster: nothing to do
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """One gateway at a time; SQLite's writers take turns anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
 
 
 def schema_of(connection: Connection) -> str | None:

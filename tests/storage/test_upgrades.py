@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,3 +172,19 @@ def test_a_gateway_on_a_database_from_the_future_doesn_t_start(
     settings = read_settings()
     with pytest.raises(SettingsError, match=r"DATABASE_URL: .*9999.*upgrade"):
         compose(settings, address_of(settings, 8000))
+
+
+@pytest.mark.slow
+def test_gateways_that_start_together_upgrade_once(database: Database) -> None:
+    with database.reshape() as db:
+        to_schema(db, "0001")
+    url = database.engine.url.render_as_string(hide_password=False)
+    start = f"""
+from gateway_storage.database import Database
+from gateway_storage.migrate import migrate
+migrate(Database({url!r}))
+"""
+    starting = [subprocess.Popen([sys.executable, "-c", start]) for _ in range(3)]
+    assert [process.wait(60) for process in starting] == [0, 0, 0]
+    with database.read() as db:
+        assert schema_of(db) == SCHEMA
