@@ -16,8 +16,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
+from sqlalchemy import text
 
 from gateway_a2a import client as a2a
+from gateway_storage.database import Database
 
 DOORS = ("rest", "mcp_http", "mcp_stdio", "mcp_bridge", "a2a_jsonrpc", "a2a_rest")
 
@@ -51,6 +53,17 @@ class Where:
     database: Path
     key: str
     environment: dict[str, str]
+
+    def runs(self, account_id: str, what: str, where: str) -> list[Any]:
+        """Something of the account's runs, oldest first, as the database has them."""
+        url = self.environment.get("DATABASE_URL") or f"sqlite:///{self.database}"
+        query = f"SELECT {what} FROM runs WHERE {where} AND account_id = :a ORDER BY created_at"  # noqa: S608
+        opened = Database(url)
+        try:
+            with opened.read() as db:
+                return list(db.execute(text(query), {"a": account_id}).scalars())
+        finally:
+            opened.close()
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from doors.clients import Where
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from sqlalchemy import create_engine, text
 
 T = TypeVar("T")
 Logs = list[types.LoggingMessageNotificationParams]
@@ -76,20 +75,10 @@ class Talk:
             await self.client.call_tool("simulate", arguments, meta=meta)
 
     def running_runs(self) -> int:
-        return int(self._runs("state = 'running'", "count(*)")[0])
+        return len(self.where.runs(self.account_id, "id", "state = 'running'"))
 
     def failures(self) -> list[str]:
-        return self._runs("state = 'failed'", "failure_code")
-
-    def _runs(self, where: str, what: str) -> list[Any]:
-        """Of this account, oldest first, as the database has them."""
-        engine = create_engine(f"sqlite:///{self.where.database}")
-        query = f"SELECT {what} FROM runs WHERE {where} AND account_id = (:a) ORDER BY created_at"  # noqa: S608
-        try:
-            with engine.connect() as db:
-                return [row[0] for row in db.execute(text(query), {"a": self.account_id})]
-        finally:
-            engine.dispose()
+        return self.where.runs(self.account_id, "failure_code", "state = 'failed'")
 
     @property
     def account_id(self) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -100,17 +98,11 @@ class Raw:
 
     def runs(self, state: str) -> int:
         """Of the account's upload."""
-        query = "SELECT count(*) FROM runs WHERE state = ? AND account_id = ?"
-        return int(self._read(query, state, self.account_id)[0])
+        return len(self.where.runs(self.account_id, "id", f"state = '{state}'"))
 
     def codes(self) -> set[str]:
         """How its runs failed."""
-        query = "SELECT failure_code FROM runs WHERE failure_code IS NOT NULL AND account_id = ?"
-        return set(self._read(query, self.account_id))
-
-    def _read(self, query: str, *values: str) -> list[Any]:
-        with closing(sqlite3.connect(self.where.database)) as db:
-            return [row[0] for row in db.execute(query, values)]
+        return set(self.where.runs(self.account_id, "failure_code", "failure_code IS NOT NULL"))
 
     @cached_property
     def account_id(self) -> str:
