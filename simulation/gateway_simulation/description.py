@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,8 @@ _CAUSALITIES: Final = frozenset(
 )
 _VARIABILITIES: Final = frozenset({"constant", "fixed", "tunable", "discrete", "continuous"})
 _INITIALS: Final = frozenset({"exact", "approx", "calculated"})
+_IMPORTING: Final = threading.Lock()
+"""FMPy's modules import each other: the first calls, side by side, must not meet in them."""
 _BASE_UNITS: Final = ("kg", "m", "s", "A", "K", "mol", "cd", "rad")
 
 
@@ -78,10 +81,10 @@ def type_of(fmi_type: str) -> VariableType:
 
 
 def _read(xml: bytes, fmi_version: str) -> tuple[Any, tuple[str, ...]]:
-    from fmpy.model_description import (  # type: ignore[import-untyped] # noqa: PLC0415 - slow
-        read_model_description,
-    )
-
+    with _IMPORTING:
+        from fmpy.model_description import (  # type: ignore[import-untyped] # noqa: PLC0415 - slow
+            read_model_description,
+        )
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "modelDescription.xml"
@@ -100,8 +103,9 @@ def _problems(xml: bytes, fmi_version: str) -> list[str]:
     Validated while it is parsed, and no further than that: an error found in a whole tree costs a
     walk over its siblings, and half a million of them take hours and gigabytes.
     """
-    import fmpy  # type: ignore[import-untyped] # noqa: PLC0415 - slow
-    from lxml import etree  # type: ignore[import-untyped] # noqa: PLC0415 - slow
+    with _IMPORTING:
+        import fmpy  # type: ignore[import-untyped] # noqa: PLC0415 - slow
+        from lxml import etree  # type: ignore[import-untyped] # noqa: PLC0415 - slow
 
     name = "fmi2" if fmi_version == "2.0" else "fmi3"
     place = Path(fmpy.__file__).parent / "schema" / name / f"{name}ModelDescription.xsd"

@@ -88,7 +88,7 @@ class Crowd:
 
     def _buy(self, purchase: Purchase) -> None:
         steps = _unasked if purchase.number % 2 else _in_three_calls
-        code = "given_up"
+        code, answer = "given_up", None
         until = time.monotonic() + _PATIENCE_S
         with httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60
@@ -109,7 +109,8 @@ class Crowd:
                     self.repeated[code] += 1
                 time.sleep(_wait_s(answer))
         with self._lock:
-            self.refused.append(f"{purchase.key}: {code}")
+            told = "" if answer is None else answer.text[:500]
+            self.refused.append(f"{purchase.key}: {code} {told}")
 
 
 def _code(answer: httpx.Response) -> str:
