@@ -196,6 +196,12 @@ def _ran(order: Order) -> tuple[int, Status, int]:
         return head["runs"], Status(first["status"]), grown
 
 
+def _most_grown(order: Order) -> tuple[int, int]:
+    """How many runs ended, and the growth [kB]: the kernel takes pages back at times, huge ones."""
+    tries = [_ran(order) for _ in range(3)]
+    return tries[0][0], max(grown for _, _, grown in tries)
+
+
 def _anonymous_kb() -> int:
     with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123 - after fork
         return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
@@ -224,8 +230,8 @@ def test_a_process_does_not_grow_with_its_runs(
         pytest.skip("about the core")
     order = order_for([planned(installed(compiled.trap("harmless", "3.0")), mode=mode)])
     order = replace(order, abilities=order.abilities | abilities)
-    _, _, few = _ran(_batch(order, 10))
-    count, _, many = _ran(_batch(order, 2000))
+    _, few = _most_grown(_batch(order, 10))
+    count, many = _most_grown(_batch(order, 2000))
     assert count == 2000
     assert many - few < 500
 
