@@ -126,6 +126,18 @@ class Site:
         self._stack.close()
 
 
+@contextmanager
+def opened_site(folder: Path, database_url: str) -> Iterator[Site]:
+    """A gateway that serves, with an account."""
+    site = Site(folder, database_url)
+    try:
+        site.start()
+        site.open_account()
+        yield site
+    finally:
+        site.close()
+
+
 def _command(process: int) -> bytes:
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes()

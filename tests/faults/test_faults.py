@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import httpx
 import pytest
 from conftest import Running
 from faults.buyers import KINDS, Crowd, Purchase
-from faults.site import PRICE_CENTS, Site
+from faults.site import PRICE_CENTS, Site, opened_site
 from postgres import Postgres, postgres_to_kill
 
 pytestmark = pytest.mark.slow
@@ -35,23 +35,6 @@ def numbers(free_gateway: Running) -> list[dict[str, Any]]:
     """What each of the runs gives on a gateway that nothing happens to."""
     with free_gateway.http() as http:
         return [http.post("/simulate", json=Purchase(n).request).json() for n in range(KINDS)]
-
-
-@contextmanager
-def _open(folder: Path, database_url: str) -> Iterator[Site]:
-    site = Site(folder, database_url)
-    try:
-        site.start()
-        site.open_account()
-        yield site
-    finally:
-        site.close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with _open(tmp_path, f"sqlite:///{tmp_path}/gateway.sqlite3") as site:
-        yield site
 
 
 @pytest.fixture
@@ -142,7 +125,7 @@ FAULTS: Final = {
 
 
 def test_a_full_disk_costs_nobody_anything(small_disk: Path, numbers: list[dict[str, Any]]) -> None:
-    with _open(small_disk, f"sqlite:///{small_disk}/gateway.sqlite3") as site:
+    with opened_site(small_disk, f"sqlite:///{small_disk}/gateway.sqlite3") as site:
         crowd, before = _bought(site, (_fill_the_disk,) * 3)
         _require_sound(site, crowd, numbers)
     print(_row("the disk is full", "for 0.5 s", before, crowd))  # noqa: T201
@@ -151,7 +134,7 @@ def test_a_full_disk_costs_nobody_anything(small_disk: Path, numbers: list[dict[
 def test_a_death_of_postgres_costs_nobody_anything(
     postgres: Postgres, tmp_path: Path, numbers: list[dict[str, Any]]
 ) -> None:
-    with _open(tmp_path, postgres.url) as site:
+    with opened_site(tmp_path, postgres.url) as site:
         crowd, before = _bought(site, (lambda _: postgres.die_and_rise(),) * 3)
         _require_sound(site, crowd, numbers)
     print(_row("Postgres dies", "kill -9 of all of it, started again", before, crowd))  # noqa: T201

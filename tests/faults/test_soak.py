@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,17 +15,6 @@ pytestmark = pytest.mark.slow
 PURCHASES: Final = 3000
 SETTLED: Final = 1000  # caches and pools are filled by then
 GROWTH_MB: Final = 8
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path, f"sqlite:///{tmp_path}/gateway.sqlite3")
-    try:
-        site.start()
-        site.open_account()
-        yield site
-    finally:
-        site.close()
 
 
 def held(pid: int) -> tuple[float, int]:

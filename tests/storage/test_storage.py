@@ -44,16 +44,6 @@ from gateway_storage.statement import Statement
 _ADD: Final = text("INSERT INTO accounts (id, created_at) VALUES (:id, '2026-01-01')")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/any.sqlite3"
-    if request.param == "postgres":
-        url = fresh_database(request.getfixturevalue("postgres_url"))
-    made = Database(url)
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path}/gateway.sqlite3")

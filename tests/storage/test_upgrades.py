@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from postgres import fresh_database
 from sqlalchemy import Connection, text
 
 import gateway_storage.migrate
@@ -72,14 +70,9 @@ INSERT INTO request_faults VALUES ('acc_x', 'hash', 2)
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/gateway.sqlite3"
-    if request.param == "postgres":
-        url = fresh_database(request.getfixturevalue("postgres_url"))
-    made = Database(url)
-    yield made
-    made.close()
+@pytest.fixture
+def database(any_database: Database) -> Database:
+    return any_database
 
 
 def to_schema(db: Connection, revision: str) -> None:
