@@ -223,7 +223,7 @@ class ResultStore:
 def _table(data: bytes) -> pa.Table:
     from pyarrow import parquet as pq  # noqa: PLC0415  heavy
 
-    return pq.read_table(io.BytesIO(data))
+    return pq.ParquetFile(io.BytesIO(data)).read()  # read_table imports more, even pandas
 
 
 def parquet(result: Trajectory | StudyTable) -> bytes:

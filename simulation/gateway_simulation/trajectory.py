@@ -70,7 +70,9 @@ class Trajectory:
                 metadata["discrete"] = "true"
             fields.append(pa.field(name, pa.float64(), nullable=False, metadata=metadata))
         columns = [self.time, *(self.values[:, i] for i in range(len(self.names)))]
-        arrays = [pa.array(np.ascontiguousarray(column)) for column in columns]
+        kept = [pa.py_buffer(np.ascontiguousarray(column, np.float64)) for column in columns]
+        # by their memory: pa.array would import pandas where it can, for half a second
+        arrays = [pa.Array.from_buffers(pa.float64(), self.rows, [None, one]) for one in kept]
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
     @classmethod
@@ -79,8 +81,8 @@ class Trajectory:
         names = tuple(table.schema.names[1:])
         metadata = {name: table.schema.field(name).metadata or {} for name in names}
         units = {n: m[b"unit"].decode() if b"unit" in m else None for n, m in metadata.items()}
-        columns = [np.asarray(table.column(name), dtype=np.float64) for name in names]
-        time = np.asarray(table.column("time"), dtype=np.float64)
+        columns = [_samples(table.column(name)) for name in names]
+        time = _samples(table.column("time"))
         values = np.column_stack(columns) if columns else np.empty((time.shape[0], 0))
         return cls(
             time=time,
@@ -89,3 +91,9 @@ class Trajectory:
             units=units,
             discrete=frozenset(n for n, m in metadata.items() if b"discrete" in m),
         )
+
+
+def _samples(column: pa.ChunkedArray) -> Samples:
+    """By DLPack: Arrow's own conversion would import pandas, too."""
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks]
+    return np.concatenate([np.empty(0), *chunks], dtype=np.float64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv as std_csv
 import io
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -222,3 +224,18 @@ def test_a_plot_shows_any_name_as_it_is_written(name: str, form: Literal["png", 
     if form == "svg":
         assert b"<script" not in drawn
         assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314  ours
+
+
+def test_no_result_imports_pandas() -> None:
+    code = """if True:
+        import sys
+        import numpy as np
+        from gateway_runs.results import _table, csv, parquet
+        from gateway_simulation.trajectory import Trajectory
+        ramp = np.arange(3.0)
+        made = Trajectory(ramp, ("x",), ramp[:, None], {"x": None})
+        read = Trajectory.from_table(_table(parquet(made)))
+        assert csv(read) == csv(made)
+        sys.exit("pandas" in sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
