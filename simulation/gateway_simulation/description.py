@@ -82,37 +82,33 @@ def type_of(fmi_type: str) -> VariableType:
 
 def _read(xml: bytes, fmi_version: str) -> tuple[Any, tuple[str, ...]]:
     with _IMPORTING:
-        from fmpy.model_description import (  # type: ignore[import-untyped] # noqa: PLC0415 - slow
-            read_model_description,
-        )
+        import fmpy.validation  # type: ignore[import-untyped] # noqa: PLC0415 - reading imports it
+        from fmpy.model_description import read_model_description  # type: ignore[import-untyped] # noqa: PLC0415
+        from lxml import etree  # type: ignore[import-untyped] # noqa: PLC0415 - slow
+
+    name = "fmi2" if fmi_version == "2.0" else "fmi3"
+    place = Path(fmpy.__file__).parent / "schema" / name / f"{name}ModelDescription.xsd"
+    schema = etree.XMLSchema(file=str(place))
+    parser = etree.XMLParser(schema=schema, resolve_entities=False, no_network=True)
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "modelDescription.xml"
         path.write_bytes(xml)
         try:
-            problems = _problems(xml, fmi_version)
+            problems = _problems(xml, parser)
             raw = read_model_description(str(path), validate=False)
         except Exception as error:  # whatever a hostile document provokes in the parser
             raise _invalid(error, problems) from error
     return raw, tuple(problems)
 
 
-def _problems(xml: bytes, fmi_version: str) -> list[str]:
-    """What breaks the schema, the first few.
+def _problems(xml: bytes, parser: Any) -> list[str]:  # noqa: ANN401 - lxml is untyped
+    """What breaks the parser's schema, the first few.
 
     Validated while it is parsed, and no further than that: an error found in a whole tree costs a
     walk over its siblings, and half a million of them take hours and gigabytes.
     """
-    with _IMPORTING:
-        import fmpy  # type: ignore[import-untyped] # noqa: PLC0415 - slow
-        from lxml import etree  # type: ignore[import-untyped] # noqa: PLC0415 - slow
-
-    name = "fmi2" if fmi_version == "2.0" else "fmi3"
-    place = Path(fmpy.__file__).parent / "schema" / name / f"{name}ModelDescription.xsd"
-    parser = etree.XMLParser(
-        schema=etree.XMLSchema(file=str(place)), resolve_entities=False, no_network=True
-    )
-    with suppress(etree.XMLSyntaxError):
+    with suppress(SyntaxError):
         for start in range(0, len(xml), _CHUNK):
             parser.feed(xml[start : start + _CHUNK])
             if len(parser.feed_error_log) > _PROBLEMS:

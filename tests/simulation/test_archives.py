@@ -9,10 +9,12 @@ import struct
 import zipfile
 from pathlib import Path
 
+import fmpy  # type: ignore[import-untyped]
 import pytest
 from fmus import compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree  # type: ignore[import-untyped]
 
 from gateway_simulation import elf, metadata, platforms
 from gateway_simulation import exceptions as e
@@ -358,3 +360,9 @@ def test_a_description_of_too_many_variables_is_refused_before_it_is_read() -> N
     with pytest.raises(e.ArchiveBombError) as caught:
         inspect(_fmu(xml), Limits())
     assert caught.value.details == {"what": "variables", "limit": 50_000}
+
+
+def test_a_broken_reader_is_not_blamed_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fmpy, "__file__", "/nowhere/fmpy/__init__.py")
+    with pytest.raises(etree.XMLSchemaParseError):
+        inspect(compiled.fmu("driven"), Limits())
