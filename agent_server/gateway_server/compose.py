@@ -74,7 +74,8 @@ def compose(settings: Settings, address: Address, meter: Meter | None = None) ->
     builder = builder_of(settings)
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
-    _claim(database)
+    now = datetime.now(UTC)
+    alone_at = now if _claim(database) else None
     unpacked = ExtractionCache(cache / "uploads", _limits(settings), builder)
     quota = Quota(settings.account_models, settings.account_storage_mb * MEGABYTE)
     models = ModelStore(database, blobs, unpacked, _limits(settings), quota)
@@ -96,6 +97,7 @@ def compose(settings: Settings, address: Address, meter: Meter | None = None) ->
         result_ttl=timedelta(days=settings.result_ttl_days),
         meter=meter or Unmetered(),
         clock=lambda: datetime.now(UTC),
+        alone_at=alone_at,
     )
 
 
@@ -128,10 +130,13 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def _claim(database: Database) -> None:
-    """Refuse several machines on SQLite, on one file or, as Fly would, on a volume each."""
+def _claim(database: Database) -> bool:
+    """Refuse several machines on SQLite, on one file or, as Fly would, on a volume each.
+
+    Whether no other process uses the database.
+    """
     if database.engine.dialect.name != "sqlite":
-        return
+        return False
     app = os.environ.get("FLY_APP_NAME")
     machines = fly_machines(app) if app else 1
     if app and machines > 1:
@@ -140,7 +145,7 @@ def _claim(database: Database) -> None:
         )
         raise SettingsError([f"{line} own: attach Postgres, or `fly scale count 1`"])
     try:
-        database.claim()
+        return database.claim()
     except OtherMachineError as error:
         raise SettingsError([f"DATABASE_URL: {error}"]) from error
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -244,9 +244,9 @@ def newest(
     return [_record(row) for row in rows]
 
 
-def orphans(db: Connection, now: datetime, age: timedelta) -> list[str]:
-    """Runs that have been running for longer than any run may: their process died."""
-    stale = select(Run.id).where(Run.state == "running", Run.created_at < now - age)
+def orphans(db: Connection, before: datetime) -> list[str]:
+    """Runs that have been running since before then: their process died."""
+    stale = select(Run.id).where(Run.state == "running", Run.created_at < before)
     return list(db.execute(stale).scalars())
 
 

@@ -141,8 +141,10 @@ class Database:
         except LogLostError as error:
             raise RestartNeededError(_LOG_LOST) from error
 
-    def claim(self) -> None:
+    def claim(self) -> bool:
         """Note that this machine uses the database, until `close`.
+
+        True: no other process uses it, those that did are dead. False: another does, or may.
 
         Raises:
             OtherMachineError: another one does, and it is SQLite's, which is for one machine.
@@ -151,6 +153,7 @@ class Database:
         path = self.engine.url.database
         if self._sqlite and path and path != ":memory:":
             self._claim = Claim(Path(path).resolve())
+        return self._claim is not None and self._claim.first
 
     def close(self) -> None:
         """Give all connections back."""

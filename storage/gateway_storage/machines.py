@@ -32,7 +32,10 @@ class OtherMachineError(Exception):
 
 
 class Claim:
-    """The claim of this machine on a database, shared by its processes, renewed by a thread."""
+    """The claim of this machine on a database, shared by its processes, renewed by a thread.
+
+    `first`: whether no other process had it when it was claimed; those before are dead.
+    """
 
     def __init__(self, database: Path) -> None:
         """Claim it.
@@ -44,6 +47,7 @@ class Claim:
         self._file = database.with_name(f"{database.name}-machine-{machine()}")
         self._ended = threading.Event()
         self._held = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.first = self._is_first()
         fcntl.flock(self._held, fcntl.LOCK_SH)  # as long as a process of this machine has it
         self._renew()
         try:
@@ -62,6 +66,13 @@ class Claim:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._file.unlink(missing_ok=True)
         os.close(self._held)
+
+    def _is_first(self) -> bool:
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _require_alone(self) -> None:
         prefix = f"{self._database.name}-machine-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_a_run_whose_process_died_is_failed_and_its_payment_returned(
     with paid_gateway.http(where) as http:
         quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
         http.post("/pay", json={"quote_id": quote, "offer": "credits"})
-        _begin_and_die(paid_gateway, caller, quote)
+        _begin_and_die(paid_gateway, caller, quote, ago=timedelta(hours=1))
         assert http.post("/simulate", json={"quote_id": quote}).status_code == 409
         assert len(recover(system)) == 1
         assert recover(system) == []
@@ -81,12 +82,34 @@ def test_a_run_whose_process_died_is_failed_and_its_payment_returned(
         assert not audit(db)
 
 
-def _begin_and_die(gateway: Running, caller: Caller, quote: str) -> None:
-    """What a server does before a run, an hour ago; then nothing."""
+@pytest.mark.skipif("TEST_DATABASE" in os.environ, reason="Postgres doesn't know who has died")
+def test_who_starts_alone_gives_back_at_once_what_died_before(tmp_path: Path) -> None:
+    environment = {"PAYMENT_OFFERS": "credits"}
+    with running_gateway(tmp_path, environment, None) as dying:
+        where = dying.account()
+        caller = caller_of(dying, where)
+        give(dying, caller, "before")
+        with dying.http(where) as http:
+            quote = http.post("/quotes", json=REQUEST).json()["quote_id"]
+            http.post("/pay", json={"quote_id": quote, "offer": "credits"})
+        _begin_and_die(dying, caller, quote)
+        with running_gateway(tmp_path, environment, None) as beside:
+            assert recover(beside.embedded.gateway) == []
+    with running_gateway(tmp_path, environment, None) as alone, alone.http(where) as http:
+        recover(alone.embedded.gateway)  # or its own first round
+        assert http.post("/simulate", json={"quote_id": quote}).status_code == 200
+        with alone.embedded.gateway.database.read() as db:
+            assert not audit(db)
+
+
+def _begin_and_die(
+    gateway: Running, caller: Caller, quote: str, ago: timedelta = timedelta()
+) -> None:
+    """What a server does before a run; then nothing."""
     system = gateway.embedded.gateway
     context = Context(system, caller, Door("test", result_link=lambda *_: ""))
     plan = planned(context, SimulationRequest.model_validate(REQUEST))
-    run_id, before = records.new_id(), system.clock() - timedelta(hours=1)
+    run_id, before = records.new_id(), system.clock() - ago
     new = records.NewRun(caller.account_id, "msl:Dahlquist", "", plan.run.sha256, None, None)
     with system.database.write() as db:
         assert system.payments.admit(

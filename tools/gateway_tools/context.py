@@ -46,6 +46,8 @@ class Gateway:
     result_ttl: timedelta
     meter: Meter
     clock: Callable[[], datetime]
+    alone_at: datetime | None
+    """When this process was the only one that used the database; None where others may have."""
     unsettled: deque[str] = field(default_factory=deque)
     """Runs that ended here while the database couldn't be told; `recover` sees to them."""
 

@@ -18,15 +18,17 @@ def recover(gateway: Gateway) -> list[str]:
     """Fail the runs whose process died and release what was reserved for them; their ids.
 
     A run counts as dead once it is older than any run can get, so that another process on the same
-    database may call this at any time. Those that ended in this one, but couldn't be settled, don't
-    have to wait for that.
+    database may call this at any time. Those don't have to wait for that which ended in this
+    process but couldn't be settled, and those from before it was alone.
     """
     now = gateway.clock()
-    longest = timedelta(seconds=gateway.simulator.longest_s) + _GRACE
+    before = now - timedelta(seconds=gateway.simulator.longest_s) - _GRACE
+    if gateway.alone_at:
+        before = max(before, gateway.alone_at)
     ended = [gateway.unsettled.popleft() for _ in range(len(gateway.unsettled))]
     try:
         with gateway.database.write() as db:
-            old = [*ended, *records.orphans(db, now, longest)]
+            old = [*ended, *records.orphans(db, before)]
             lost = [run_id for run_id in old if records.fail(db, run_id, "runner_lost", now)]
             for run_id in lost:
                 gateway.payments.release(db, run_id, now, None, models_fault=False)
