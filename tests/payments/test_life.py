@@ -15,7 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
-from payments.life.machine import LifeOverSockets, live, quiet
+from payments.life.machine import Life, LifeOverSockets, live, quiet
+from payments.life.model import SHAS
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,19 @@ def test_whatever_happens_in_whatever_order_the_books_agree_with_the_world() -> 
 
 def test_it_is_the_same_over_a_real_connection() -> None:
     live(SEED, 3, LifeOverSockets)
+
+
+def test_a_payment_cancelled_before_we_heard_of_it_fails_though_the_process_died() -> None:
+    life = Life()
+    life.begin(free_runs=0, refund="credits")
+    life.quote(0, SHAS[0])
+    life.sign(0, 60, [], send=False)
+    life.payer_uses_the_nonce(0, None)
+    life.time_passes({"seconds": 3})  # the next block
+    life.mortal(7)  # it is written down, and no more
+    life.send(0, [], theirs=True)
+    assert life.deaths == 1
+    life.teardown()
 
 
 @pytest.mark.adversary

@@ -321,6 +321,9 @@ class X402:
                 return self._settle(payment, outcome.transaction, now)
             case Outcome("lapsed" | "cancelled"):
                 return self._fail(payment, f"authorization_{outcome.kind}")
+            case Outcome("doubtful") if payment.state == "begun" and _is_over(payment, now):
+                # we never sent it, and it was used before we knew of it: it can't come true
+                return self._fail(payment, "authorization_used")
             case None if self._chain is None and payment.state == "begun":
                 if _is_over(payment, now):  # we never sent it
                     return self._fail(payment, "authorization_lapsed")
