@@ -218,14 +218,15 @@ def is_access_token(token: str) -> bool:
 
 def delete_ended(db: Connection, now: datetime) -> int:
     """End grants that no token or code can use any more, and forget what has ended; how many."""
+    granted = ApiKeyRow.id.in_(select(OAuthGrantRow.key_id))  # first: most keys are no grants
     idle = update(ApiKeyRow).where(
-        ApiKeyRow.id.in_(select(OAuthGrantRow.key_id)),
+        granted,
         ApiKeyRow.revoked_at.is_(None),
         ~exists().where(OAuthTokenRow.key_id == ApiKeyRow.id, *_alive(OAuthTokenRow, now)),
         ~exists().where(OAuthCodeRow.key_id == ApiKeyRow.id, *_alive(OAuthCodeRow, now)),
     )
     db.execute(idle.values(revoked_at=now))
-    revoked = select(ApiKeyRow.id).where(ApiKeyRow.revoked_at.is_not(None))
+    revoked = select(ApiKeyRow.id).where(granted, ApiKeyRow.revoked_at.is_not(None))
     for table in (OAuthTokenRow, OAuthCodeRow):
         db.execute(delete(table).where((table.expires_at <= now) | table.key_id.in_(revoked)))
     return db.execute(delete(OAuthGrantRow).where(OAuthGrantRow.key_id.in_(revoked))).rowcount
@@ -241,7 +242,9 @@ def _spend(  # noqa: PLR0913  the two kinds of secret that are good once
     refreshes: bool,
 ) -> Tokens | None:
     mine = select(OAuthGrantRow.key_id).where(OAuthGrantRow.client_id == client_id)
-    given = (table.sha256 == _sha256(secret), table.expires_at > now, table.key_id.in_(mine))
+    given = [table.sha256 == _sha256(secret), table.expires_at > now, table.key_id.in_(mine)]
+    if table is OAuthTokenRow:
+        given.append(OAuthTokenRow.kind == "refresh")
     key_id = db.execute(select(table.key_id).where(*given)).scalar()
     if key_id is None:
         return None

@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 from postgres import fresh_database
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
 
 from gateway_payments import accounts, oauth_clients, oauth_grants, ownership
 from gateway_payments.accounts import Caller, create_account
@@ -160,6 +161,30 @@ def test_a_grant_ends_when_nothing_can_use_it_any_more_and_is_forgotten(any_shop
         any_shop.delete_ended()
         assert (any_shop.good_keys(), any_shop.count(OAuthGrantRow)) == (keys, grants)
     assert [any_shop.count(table) for table in (OAuthCodeRow, OAuthTokenRow)] == [0, 0]
+
+
+def test_an_access_token_is_no_refresh_token(any_shop: Shop) -> None:
+    tokens = any_shop.exchange(any_shop.code())
+    assert tokens
+    assert any_shop.refresh(tokens.access) is None
+    assert any_shop.caller(tokens.access)
+    assert any_shop.refresh(tokens.refresh or "")
+
+
+def test_ending_grants_never_looks_at_the_keys_that_are_none(shop: Shop) -> None:
+    shop.exchange(shop.code())
+    plans: list[str] = []
+
+    def explain(db: Connection, _: object, sql: str, values: Any, *__: object) -> None:  # noqa: ANN401
+        if not sql.startswith("EXPLAIN"):
+            plans.extend(
+                row.detail for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            )
+
+    event.listen(shop.database.engine, "before_cursor_execute", explain)
+    shop.delete_ended()
+    assert plans
+    assert [plan for plan in plans if "SCAN api_keys" in plan] == []
 
 
 def test_a_program_is_forgotten_when_nobody_lets_it_in_or_all_has_ended(shop: Shop) -> None:
