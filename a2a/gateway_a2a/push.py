@@ -12,6 +12,7 @@ import json
 import socket
 from collections import deque
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 import httpx
@@ -39,7 +40,19 @@ _log = structlog.get_logger()
 
 async def screened(url: str) -> bool:
     """Whether a gateway may post there: only to addresses that everybody can reach."""
-    return await validate_push_notification_url(url)
+    return await validate_push_notification_url(url) and not _leads_inside(httpx.URL(url).host)
+
+
+def _leads_inside(host: str) -> bool:
+    """Whether this is an address that the SDK takes for public, though it leads back inside.
+
+    One of a site (fec0::/10), or of 6to4, which holds an address of IPv4, any.
+    """
+    try:
+        found = ip_address(host)
+    except ValueError:  # a name: what it means is judged before each post
+        return False
+    return isinstance(found, IPv6Address) and (found.is_site_local or found.sixtofour is not None)
 
 
 @dataclass(slots=True)

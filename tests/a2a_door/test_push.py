@@ -96,6 +96,8 @@ def test_anothers_configurations_do_not_exist(wire: Wire, stranger: Wire) -> Non
         "http://169.254.169.254/latest/meta-data",
         "http://10.1.2.3/",
         "http://2130706433/",
+        "http://[fec0::1]/",
+        "http://[2002:7f00:1::1]/",
         "http://0/",
         "file:///etc/passwd",
         "gopher://example.com/",
