@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,22 +118,17 @@ class FolderBlobs:
     def listed(self, folder: str) -> Iterator[Listed]:
         """All that is stored under `<folder>/`, remains of a crash included."""
         with disk_told():
-            for entry in _entries(self._folder / checked_folder(folder)):
-                try:
-                    stat = entry.stat()
-                except FileNotFoundError:  # deleted meanwhile
-                    continue
+            for name, stat in _files(self._folder / checked_folder(folder)):
                 at = datetime.fromtimestamp(stat.st_mtime, UTC)
-                yield Listed(f"{folder}/{entry.name}", stat.st_size, at)
+                yield Listed(f"{folder}/{name}", stat.st_size, at)
 
     def sizes(self) -> dict[str, int]:
         """The bytes stored under each first part of a key; looks at every file."""
-        found: dict[str, int] = {}
-        with os.scandir(self._folder) if self._folder.is_dir() else nullcontext(()) as kinds:
-            for kind in kinds:
-                if kind.is_dir(follow_symlinks=False):
-                    found[kind.name] = _bytes_in(kind.path)
-        return found
+        return {
+            kind.name: sum(stat.st_size for _, stat in _files(Path(kind.path)))
+            for kind in _entries(self._folder)
+            if kind.is_dir(follow_symlinks=False)
+        }
 
     def check(self) -> None:
         """Return where the folder can be written to; it is made where there is none."""
@@ -184,9 +179,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _bytes_in(folder: str) -> int:
-    with os.scandir(folder) as files:
-        return sum(file.stat().st_size for file in files if file.is_file(follow_symlinks=False))
+def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for entry in _entries(folder):
+        try:
+            yield entry.name, entry.stat()
+        except FileNotFoundError:  # deleted meanwhile
+            continue
 
 
 def _created(path: Path) -> int:

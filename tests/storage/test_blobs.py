@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -153,3 +155,24 @@ def test_a_folder_that_can_t_be_used_is_told(tmp_path: Path) -> None:
     for act in (lambda: blobs.put(KEY, b""), lambda: blobs.get(KEY, None), blobs.check):
         with pytest.raises(StorageUnavailableError):
             act()
+
+
+def test_what_is_deleted_while_sizes_are_counted_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    assert blobs.sizes() == {}
+    for key in ("probe/gone", "probe/kept", "results/kept"):
+        blobs.put(key, b"12345")
+    scandir = os.scandir
+
+    @contextmanager
+    def then_deleted(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(folder) as found:
+            entries = list(found)
+        if Path(folder).name == "probe":
+            blobs.delete("probe/gone")
+        yield iter(entries)
+
+    monkeypatch.setattr(os, "scandir", then_deleted)
+    assert blobs.sizes() == {"probe": 5, "results": 5}
