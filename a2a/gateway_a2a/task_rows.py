@@ -219,5 +219,6 @@ def forget_outdated(db: Connection, before: datetime) -> int:
     )
     gone = list(db.execute(old).scalars())
     forget(db, gone)
-    db.execute(delete(PushConfigRow).where(PushConfigRow.saved_at < before))
+    of_none = PushConfigRow.task_id.not_in(select(TaskRow.id))
+    db.execute(delete(PushConfigRow).where(PushConfigRow.saved_at < before, of_none))
     return len(gone)

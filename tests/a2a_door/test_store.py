@@ -217,6 +217,26 @@ def test_tasks_and_configurations_are_forgotten_when_nobody_needs_them(kept: Kep
     assert anyio.run(use) == 0
 
 
+@holds("survives", "push-create")
+def test_a_configuration_lives_as_long_as_its_task(kept: Kept) -> None:
+    config = TaskPushNotificationConfig(url="https://example.com", id="one")
+    waiting = TaskState.TASK_STATE_INPUT_REQUIRED
+
+    async def use() -> list[int]:
+        configs = PushConfigs(kept.database, lambda: kept.now)
+        version = await kept.save(task(1, waiting))
+        await configs.set_info("task1", config, ADA)
+        await configs.set_info("never made", config, ADA)
+        kept.now += KEPT - timedelta(seconds=1)
+        await kept.save(task(1, waiting, size=1), was=version)  # somebody answered, not enough
+        kept.now += timedelta(seconds=2)
+        await kept.keep_up()
+        names = ("task1", "never made")
+        return [len(await configs.get_info_for_dispatch(name)) for name in names]
+
+    assert anyio.run(use) == [1, 0]
+
+
 @holds("survives")
 def test_a_task_whose_gateway_is_gone_fails_and_says_so(kept: Kept) -> None:
     async def use() -> Task:
