@@ -46,9 +46,9 @@ class Claim:
         self._database = database
         self._file = database.with_name(f"{database.name}-machine-{machine()}")
         self._ended = threading.Event()
-        self._held = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.first = self._is_first()
-        fcntl.flock(self._held, fcntl.LOCK_SH)  # as long as a process of this machine has it
+        self.first = False
+        while not self._hold():  # the last process took the file away in between
+            os.close(self._held)
         self._renew()
         try:
             self._require_alone()
@@ -66,6 +66,16 @@ class Claim:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._file.unlink(missing_ok=True)
         os.close(self._held)
+
+    def _hold(self) -> bool:
+        """Open the file and lock it; whether it is still there for the next process to find."""
+        self._held = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.first = self._is_first()
+        fcntl.flock(self._held, fcntl.LOCK_SH)  # as long as a process of this machine has it
+        try:
+            return os.path.samestat(os.fstat(self._held), self._file.stat())
+        except FileNotFoundError:
+            return False
 
     def _is_first(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import subprocess
 import sys
@@ -87,6 +88,26 @@ def test_processes_of_one_machine_share_its_claim_and_the_last_takes_it_away(
     first, second = Claim(database), Claim(database)
     first.release()
     assert claims(database) == [f"{database.name}-machine-{machine()}"]
+    second.release()
+    assert claims(database) == []
+
+
+def test_who_comes_as_the_last_one_leaves_isn_t_overlooked_by_the_next(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, flock = Claim(database), fcntl.flock
+
+    def left_before(file: int, how: int) -> None:
+        if how == fcntl.LOCK_SH:  # of the second, which has opened the file already
+            last.release()
+        flock(file, how)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(fcntl, "flock", left_before)
+        second = Claim(database)
+    third = Claim(database)
+    assert not third.first
+    third.release()
     second.release()
     assert claims(database) == []
 
