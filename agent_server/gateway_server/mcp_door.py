@@ -76,7 +76,7 @@ def _serve_resources(server: Server[Any], context_of: ContextOf) -> None:
     async def listed(
         ctx: Request, params: types.PaginatedRequestParams
     ) -> types.ListResourcesResult:
-        return await to_thread.run_sync(mcp_resources.listed, context_of(ctx), params.cursor)
+        return await to_thread.run_sync(mcp_resources.listed, served(ctx), params.cursor)
 
     async def templates(
         _: Request, __: types.PaginatedRequestParams
@@ -87,10 +87,15 @@ def _serve_resources(server: Server[Any], context_of: ContextOf) -> None:
         ctx: Request, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri, revision = str(params.uri), ctx.protocol_version
-        return await to_thread.run_sync(mcp_resources.read, context_of(ctx), uri, revision)
+        return await to_thread.run_sync(mcp_resources.read, served(ctx), uri, revision)
 
     async def complete(ctx: Request, params: types.CompleteRequestParams) -> types.CompleteResult:
-        return await to_thread.run_sync(mcp_completion.completed, context_of(ctx), params)
+        return await to_thread.run_sync(mcp_completion.completed, served(ctx), params)
+
+    def served(ctx: Request) -> Context:
+        context = context_of(ctx)
+        mcp_resources.require_served(context, ctx.protocol_version)
+        return context
 
     page = types.PaginatedRequestParams
     server.add_request_handler("resources/list", page, listed)

@@ -55,6 +55,12 @@ def templates() -> list[types.ResourceTemplate]:
     ]
 
 
+def require_served(context: Context, revision: str) -> None:
+    """Raise MCPError where the caller's key calls too often, as its tools would say."""
+    if context.refused is not None:
+        raise _told(context.refused, revision)
+
+
 def listed(context: Context, cursor: str | None) -> types.ListResourcesResult:
     """A page: the newest results first, then models.
 
@@ -173,11 +179,16 @@ def _answer(context: Context, tool: str, arguments: dict[str, Any], revision: st
     try:
         return tool_named(tool).call(context, arguments)
     except Exception as error:
-        told = problem(error)
-        message = f"{told.body['message']} ({told.body['remedy']})"
-        if told.failure.status in {404, 410}:
-            raise _missing(message, revision) from error
-        raise MCPError(types.INVALID_PARAMS, message) from error
+        raise _told(error, revision) from error
+
+
+def _told(error: Exception, revision: str) -> MCPError:
+    told = problem(error)
+    message = f"{told.body['message']} ({told.body['remedy']})"
+    if told.failure.status in {404, 410}:
+        return _missing(message, revision)
+    ours = told.failure.status in {429, *range(500, 600)}
+    return MCPError(types.INTERNAL_ERROR if ours else types.INVALID_PARAMS, message)
 
 
 def _missing(message: str, revision: str) -> MCPError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -94,6 +95,40 @@ def test_at_every_door_a_tool_refuses_in_the_words_of_its_protocol(
     told = answers[-1].body
     assert told["remedy"]
     assert told["details"]["retry_after_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("resources/list", {}),
+        ("resources/read", {"uri": "fmu://msl%3ABouncingBall"}),
+        (
+            "completion/complete",
+            {
+                "ref": {"type": "ref/resource", "uri": "fmu://{fmu_id}"},
+                "argument": {"name": "fmu_id", "value": "msl"},
+            },
+        ),
+    ],
+)
+def test_over_mcp_what_is_read_and_completed_is_limited_like_tools(
+    limited: Running, method: str, params: dict[str, Any]
+) -> None:
+    address = f"192.0.2.{100 + len(method) + len(params)}"
+    with from_address(limited, address, new_key(limited, address)) as http:
+        answers = [_mcp(http, method, params) for _ in range(6)]
+    assert all("result" in answer for answer in answers[:5])
+    assert answers[5]["error"]["code"] == -32603
+    assert "more than 5" in answers[5]["error"]["message"]
+
+
+def _mcp(http: httpx.Client, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    accepted = {"Accept": "application/json, text/event-stream"}
+    version = {"MCP-Protocol-Version": "2025-11-25"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    told = http.post("/mcp", json=body, headers=accepted | version).text
+    answer: dict[str, Any] = json.loads(told[told.index("{") :])
+    return answer
 
 
 def test_an_address_is_refused_at_every_path_but_those_that_machines_ask(limited: Running) -> None:
