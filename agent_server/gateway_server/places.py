@@ -16,6 +16,7 @@ from gateway_server.bridge import failures
 from gateway_server.bridge.kept_keys import keep_key, kept_at, read_key, user_folder
 from gateway_server.settings import Settings
 from gateway_tools.context import Context
+from gateway_tools.tool import Answered
 
 _PATIENCE_S: Final = 120
 _CALLS: Final = {"simulate": "/simulate", "quote": "/quotes"}
@@ -53,34 +54,38 @@ class Here:
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """As every door calls it."""
-        from gateway_tools.errors import problem  # noqa: PLC0415
-        from gateway_tools.registry import TOOLS  # noqa: PLC0415
-
-        try:
-            answer = TOOLS[tool].call(self.context, arguments)
-        except Exception as error:  # noqa: BLE001  told to the caller
-            raise RefusedError(problem(error).body) from None
-        return answer.output.model_dump(mode="json")
+        return self._answer(tool, arguments).output.model_dump(mode="json")
 
     def upload(self, path: Path) -> dict[str, Any]:
         """Read and kept, once however often."""
-        from gateway_tools.errors import problem  # noqa: PLC0415
         from gateway_tools.upload_fmu import upload  # noqa: PLC0415
 
         data = path.read_bytes()
-        try:
+        with _refusing():
             return upload(self.context, data).model_dump(mode="json")
-        except Exception as error:  # noqa: BLE001
-            raise RefusedError(problem(error).body) from None
 
     def file(self, result_id: str, form: str) -> bytes:
         """Rendered here."""
-        from gateway_tools.registry import TOOLS  # noqa: PLC0415
-
-        arguments = {"result_id": result_id, "format": form}
-        file = TOOLS["get_result"].call(self.context, arguments).file
+        file = self._answer("get_result", {"result_id": result_id, "format": form}).file
         assert file is not None
         return file.data
+
+    def _answer(self, tool: str, arguments: dict[str, Any]) -> Answered:
+        from gateway_tools.registry import TOOLS  # noqa: PLC0415
+
+        with _refusing():
+            return TOOLS[tool].call(self.context, arguments)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Tell of a failure as doors do. Raises RefusedError."""
+    from gateway_tools.errors import problem  # noqa: PLC0415
+
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  told to the caller
+        raise RefusedError(problem(error).body) from None
 
 
 @contextmanager

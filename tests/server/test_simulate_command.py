@@ -14,7 +14,9 @@ from conftest import Running
 from typer.testing import CliRunner
 
 from gateway_library.build import built_folder
+from gateway_server import places
 from gateway_server.cli import app
+from gateway_server.settings import read_settings
 
 pytestmark = [
     pytest.mark.slow,  # each call starts a gateway of its own
@@ -127,6 +129,14 @@ def test_a_model_is_described(command: Command, free_gateway: Running) -> None:
     unknown = command("describe", "msl:No")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
     assert "unknown_model" in unknown.stderr
+
+
+@pytest.mark.usefixtures("command")
+def test_a_file_that_can_t_be_had_is_refused_like_any_call() -> None:
+    settings = read_settings(**places.own_database())
+    with places.here(settings) as place, pytest.raises(places.RefusedError) as refused:
+        place.file("res_0", "csv")
+    assert refused.value.body["code"] == "unknown_result"
 
 
 def test_a_gateway_that_is_not_there_is_named(command: Command) -> None:
