@@ -14,6 +14,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from gateway_storage.blobs import Blobs
 from gateway_storage.migrate import SCHEMA, OtherSchemaError, schema_of
 from gateway_tools.context import Gateway
 
@@ -110,7 +111,7 @@ def checks_of(gateway: Gateway, folders: tuple[Path, ...]) -> dict[str, Check]:
     """What a gateway needs. `folders`: where it writes; their disks must have room."""
     return {
         "database": lambda: _database(gateway),
-        "storage": lambda: _storage(gateway),
+        "storage": lambda: require_storage(gateway.blobs),
         "sandbox": lambda: _sandbox(gateway),
         "disk": lambda: _disk(folders),
     }
@@ -124,15 +125,16 @@ def _database(gateway: Gateway) -> None:
         raise OtherSchemaError(schema)
 
 
-def _storage(gateway: Gateway) -> None:
+def require_storage(blobs: Blobs) -> None:
+    """Write, read and delete. Raises NotReadyError, StorageUnavailableError."""
     key, written = f"{_PROBE}{secrets.token_hex(8)}", secrets.token_bytes(16)
     try:
-        gateway.blobs.put(key, written)
-        if gateway.blobs.get(key, None) != written:
+        blobs.put(key, written)
+        if blobs.get(key, None) != written:
             message = "the storage gives other bytes than were written"
             raise NotReadyError(message)
     finally:
-        gateway.blobs.delete(key)
+        blobs.delete(key)
 
 
 def _sandbox(gateway: Gateway) -> None:
@@ -141,12 +143,12 @@ def _sandbox(gateway: Gateway) -> None:
 
 def _disk(folders: tuple[Path, ...]) -> None:
     for folder in folders:
-        free = shutil.disk_usage(_existing(folder)).free
+        free = shutil.disk_usage(existing(folder)).free
         if free < FREE_BYTES:
             message = f"{free >> 20} MB are free for {folder}"
             raise NotReadyError(message)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())

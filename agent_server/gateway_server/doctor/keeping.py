@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from sqlalchemy import text
 import gateway_server
 from gateway_server.compose import blobs_at
 from gateway_server.doctor.finding import Finding
-from gateway_server.readiness import FREE_BYTES
+from gateway_server.readiness import FREE_BYTES, NotReadyError, existing, require_storage
 from gateway_server.settings import (
     Settings,
     database_url,
@@ -80,13 +79,9 @@ def storage(settings: Settings) -> Iterator[Finding]:
     """Whether blobs are kept and come back."""
     place = storage_place(settings)
     told = str(place) if isinstance(place, Path) else f"s3://{place.name}/{place.prefix}"
-    key, written = f"probe/{secrets.token_hex(8)}", b"written"
     try:
-        blobs = blobs_at(place)
-        blobs.put(key, written)
-        whole = blobs.get(key, None) == written
-        blobs.delete(key)
-    except StorageUnavailableError as error:
+        require_storage(blobs_at(place))
+    except (NotReadyError, StorageUnavailableError) as error:
         remedy = (
             "make room, or give the gateway's user a folder by STORAGE_URL=file:FOLDER"
             if isinstance(place, Path)
@@ -94,12 +89,12 @@ def storage(settings: Settings) -> Iterator[Finding]:
         )
         yield Finding("storage", f"{told}: {error}", passed=False, remedy=remedy)
         return
-    yield Finding("storage", told, passed=whole)
+    yield Finding("storage", told)
 
 
 def disks(settings: Settings) -> Iterator[Finding]:
     """Whether there is room where things are written."""
-    places = [_existing(folder) for folder in folders_of(settings)]
+    places = [existing(folder) for folder in folders_of(settings)]
     for folder in {place.stat().st_dev: place for place in places}.values():
         free = shutil.disk_usage(folder).free
         told = f"{free >> 20} MB free for {folder}"
@@ -108,11 +103,6 @@ def disks(settings: Settings) -> Iterator[Finding]:
             yield Finding("disk", told, passed=False, remedy=f"{remedy} shortens what is kept")
         else:
             yield Finding("disk", told)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def clock(settings: Settings) -> Iterator[Finding]:
