@@ -147,7 +147,7 @@ def _put_blobs(
         if key == member.name or key not in needed:
             continue
         try:
-            blobs.put(key, verified(key, _member(archive, member.name), needed[key]))
+            blobs.put(key, verified(key, _bytes_of(archive, member), needed[key]))
         except BlobDamagedError as error:
             message = f"{key} is damaged in the backup"
             raise BackupError(message) from error
@@ -168,11 +168,16 @@ def _manifest(archive: tarfile.TarFile) -> Manifest:
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     try:
-        found = archive.extractfile(name)
+        return _bytes_of(archive, archive.getmember(name))
     except KeyError:
-        found = None
-    if found is None:
         message = f"the backup is not whole: it holds no {name}"
+        raise BackupError(message) from None
+
+
+def _bytes_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    found = archive.extractfile(member)
+    if found is None:
+        message = f"{member.name} is no file"
         raise BackupError(message)
     return found.read()
 
