@@ -26,7 +26,9 @@ def streamed(
     Before that one, a `payment` event tells what has become of the request's payment: the headers
     are long gone. A client that goes away doesn't stop the run.
     """
-    return EventSourceResponse(_events(asyncio.ensure_future(work), gateway.timeout_s, proof))
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_retrieved)
+    return EventSourceResponse(_events(task, gateway.timeout_s, proof))
 
 
 async def _events(
@@ -45,6 +47,12 @@ async def _events(
         yield ServerSentEvent(task.result().model_dump_json(), event="result")
     else:
         yield ServerSentEvent(json.dumps(document(error)[0]), event="error")
+
+
+def _retrieved(task: asyncio.Future[BaseModel]) -> None:
+    """A failure that nobody waits for any more is the run's, which has recorded it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _progress(elapsed_s: float, timeout_s: float) -> ServerSentEvent:
