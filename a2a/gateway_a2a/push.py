@@ -1,8 +1,9 @@
 """Push notifications: what happens to a task is posted to where its account wants to hear of it.
 
 Whoever waits for the task never waits for them: each address has a queue of its own, in which a
-failed post is repeated a few times. What is in a queue when the gateway ends is not sent; the task
-itself can always be read.
+failed post is repeated a few times. Queues and connections are shared out by account, so that
+nobody's dead addresses silence what others hear. What is in a queue when the gateway ends is not
+sent; the task itself can always be read.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import json
 import socket
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import structlog
@@ -31,8 +33,12 @@ PAUSES_S: Final = (0.0, 1.0, 5.0, 25.0)
 """Before each try."""
 MOST_QUEUED_BYTES: Final = 32 * 2**20
 MOST_QUEUED: Final = 1_000
+EACH: Final = 8
+"""One account may have that part of what may be queued."""
+AT_ONCE_EACH: Final = 4
+"""Posts of one account."""
 _TIMEOUT_S: Final = 10
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 100
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 
 _log = structlog.get_logger()
@@ -55,10 +61,17 @@ def _leads_inside(host: str) -> bool:
     return isinstance(found, IPv6Address) and (found.is_site_local or found.sixtofour is not None)
 
 
+class _Address(NamedTuple):
+    account_id: str
+    task_id: str
+    config_id: str
+
+
 @dataclass(slots=True)
 class _Queue:
-    """What one address still has to hear, oldest first."""
+    """What one address still has to hear, oldest first. `turns`: of all of its account's."""
 
+    turns: asyncio.Semaphore
     waiting: deque[bytes] = field(default_factory=deque)
     worker: asyncio.Task[None] | None = None
 
@@ -73,17 +86,17 @@ class Notifier(PushNotificationSender):
             limits=httpx.Limits(max_connections=_AT_ONCE),
             trust_env=False,  # a proxy would resolve the name again, to whatever it likes
         )
-        self._queues: dict[tuple[str, str], _Queue] = {}
+        self._queues: dict[_Address, _Queue] = {}
 
     async def send_notification(self, task_id: str, event: PushNotificationEvent) -> None:
         """Put the event into each queue; how far a run is isn't worth a request."""
         if isinstance(event, TaskStatusUpdateEvent) and is_progress(event):
             return
-        configs = await self._configs.get_info_for_dispatch(task_id)
-        if configs:
+        addresses = await self._configs.addresses(task_id)
+        if addresses:
             body = json.dumps(MessageToDict(to_stream_response(event))).encode()
-            for config in configs:
-                self._put((task_id, config.id), body)
+            for account_id, config in addresses:
+                self._put(_Address(account_id, task_id, config.id), body)
 
     async def aclose(self) -> None:
         """Stop posting."""
@@ -93,39 +106,43 @@ class Notifier(PushNotificationSender):
         await asyncio.gather(*workers, return_exceptions=True)
         await self._client.aclose()
 
-    def _put(self, address: tuple[str, str], body: bytes) -> None:
-        queued = [body for queue in self._queues.values() for body in queue.waiting]
-        if len(queued) >= MOST_QUEUED or sum(map(len, queued)) > MOST_QUEUED_BYTES:
-            _log.warning("push_dropped", task_id=address[0], queued=len(queued))
+    def _put(self, address: _Address, body: bytes) -> None:
+        mine = [queue for a, queue in self._queues.items() if a.account_id == address.account_id]
+        if _full(self._queues.values(), 1) or _full(mine, EACH):
+            _log.warning("push_dropped", task_id=address.task_id)
             return
-        queue = self._queues.setdefault(address, _Queue())
+        queue = self._queues.get(address)
+        if queue is None:
+            turns = mine[0].turns if mine else asyncio.Semaphore(AT_ONCE_EACH)
+            queue = self._queues[address] = _Queue(turns)
         queue.waiting.append(body)
         if queue.worker is None:
             queue.worker = asyncio.create_task(self._work(address, queue))
 
-    async def _work(self, address: tuple[str, str], queue: _Queue) -> None:
+    async def _work(self, address: _Address, queue: _Queue) -> None:
         try:
             while queue.waiting:
-                await self._deliver(address, queue.waiting[0])
+                await self._deliver(address, queue)
                 queue.waiting.popleft()
         finally:
             del self._queues[address]
 
-    async def _deliver(self, address: tuple[str, str], body: bytes) -> None:
+    async def _deliver(self, address: _Address, queue: _Queue) -> None:
         """Try a few times, each time as the configuration then is; it may be gone."""
         for number, pause_s in enumerate(PAUSES_S):
             await asyncio.sleep(pause_s)
             try:
-                config = await self._config(address)
-                if config is None or await self._post(config, body, number):
-                    return
+                async with queue.turns:
+                    config = await self._config(address)
+                    if config is None or await self._post(config, queue.waiting[0], number):
+                        return
             except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, InternalError) as error:
-                _log.info("push_failed", task_id=address[0], error=type(error).__name__)
-        _log.warning("push_given_up", task_id=address[0], tries=len(PAUSES_S))
+                _log.info("push_failed", task_id=address.task_id, error=type(error).__name__)
+        _log.warning("push_given_up", task_id=address.task_id, tries=len(PAUSES_S))
 
-    async def _config(self, address: tuple[str, str]) -> TaskPushNotificationConfig | None:
-        configs = await self._configs.get_info_for_dispatch(address[0])
-        return next((config for config in configs if config.id == address[1]), None)
+    async def _config(self, address: _Address) -> TaskPushNotificationConfig | None:
+        configs = await self._configs.get_info_for_dispatch(address.task_id)
+        return next((config for config in configs if config.id == address.config_id), None)
 
     async def _post(self, config: TaskPushNotificationConfig, body: bytes, number: int) -> bool:
         """Whether there is no more to be done: it arrived, or never will."""
@@ -145,6 +162,12 @@ class Notifier(PushNotificationSender):
         await answer.aclose()
         _log.info("push_posted", task_id=config.task_id, status=answer.status_code)
         return answer.status_code < 500 and answer.status_code not in _TRY_AGAIN  # noqa: PLR2004
+
+
+def _full(queues: Iterable[_Queue], parts: int) -> bool:
+    """Whether these hold as much as one of so many equal `parts` may."""
+    sizes = [len(body) for queue in queues for body in queue.waiting]
+    return len(sizes) >= MOST_QUEUED // parts or sum(sizes) > MOST_QUEUED_BYTES // parts
 
 
 async def _pinned(url: httpx.URL, number: int) -> httpx.URL:

@@ -54,11 +54,17 @@ class PushConfigs(PushNotificationConfigStore):
         self, task_id: str, context: ServerCallContext
     ) -> list[TaskPushNotificationConfig]:
         """The caller's configurations for the task."""
-        return await to_thread.run_sync(self._of, task_id, owner(context))
+        found = await to_thread.run_sync(self._of, task_id, owner(context))
+        return [config for _, config in found]
 
     @in_our_words
     async def get_info_for_dispatch(self, task_id: str) -> list[TaskPushNotificationConfig]:
         """All configurations for the task: its own account's, nobody else finds the task."""
+        return [config for _, config in await self.addresses(task_id)]
+
+    @in_our_words
+    async def addresses(self, task_id: str) -> list[tuple[str, TaskPushNotificationConfig]]:
+        """The same, each with its account."""
         return await to_thread.run_sync(self._of, task_id, None)
 
     @in_our_words
@@ -83,13 +89,17 @@ class PushConfigs(PushNotificationConfigStore):
                 )
             )
 
-    def _of(self, task_id: str, account_id: str | None) -> list[TaskPushNotificationConfig]:
-        found = select(PushConfigRow.body).where(PushConfigRow.task_id == task_id)
+    def _of(
+        self, task_id: str, account_id: str | None
+    ) -> list[tuple[str, TaskPushNotificationConfig]]:
+        found = select(PushConfigRow.account_id, PushConfigRow.body).where(
+            PushConfigRow.task_id == task_id
+        )
         if account_id is not None:
             found = found.where(PushConfigRow.account_id == account_id)
         with self._database.read() as db:
-            bodies = db.execute(found.order_by(PushConfigRow.saved_at, PushConfigRow.id)).scalars()
-            return [TaskPushNotificationConfig.FromString(body) for body in bodies]
+            rows = db.execute(found.order_by(PushConfigRow.saved_at, PushConfigRow.id))
+            return [(row[0], TaskPushNotificationConfig.FromString(row[1])) for row in rows]
 
     def _delete(self, task_id: str, account_id: str, config_id: str | None) -> None:
         gone = delete(PushConfigRow).where(

@@ -34,7 +34,7 @@ from postgres import fresh_database
 from sqlalchemy import func, insert, select, text
 
 from gateway_a2a import task_rows
-from gateway_a2a.push import Notifier
+from gateway_a2a.push import AT_ONCE_EACH, Notifier
 from gateway_a2a.push_configs import PushConfigs
 from gateway_a2a.task_rows import PushConfigRow, TaskRow
 from gateway_a2a.tasks import StoredTasks
@@ -235,6 +235,42 @@ def test_a_configuration_lives_as_long_as_its_task(kept: Kept) -> None:
         return [len(await configs.get_info_for_dispatch(name)) for name in names]
 
     assert anyio.run(use) == [1, 0]
+
+
+@holds("push-bounded")
+def test_dead_addresses_of_one_account_silence_no_others(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TaskPushNotificationConfig(url="https://example.com", id="one")
+    event = TaskStatusUpdateEvent(status=TaskStatus(state=COMPLETED))
+    posted: list[str] = []
+
+    async def use() -> None:
+        heard = anyio.Event()
+
+        async def post(_: Notifier, config: TaskPushNotificationConfig, *__: object) -> bool:
+            posted.append(config.task_id)
+            if config.task_id == "eves":
+                heard.set()
+            else:
+                await anyio.sleep_forever()
+            return True
+
+        monkeypatch.setattr(Notifier, "_post", post)
+        configs = PushConfigs(kept.database, lambda: kept.now)
+        await configs.set_info("eves", config, EVE)
+        push = Notifier(configs)
+        for number in range(60):
+            await configs.set_info(f"adas{number}", config, ADA)
+            for _ in range(20):
+                await push.send_notification(f"adas{number}", event)
+        await push.send_notification("eves", event)
+        with anyio.fail_after(20):
+            await heard.wait()
+        await push.aclose()
+
+    anyio.run(use)
+    assert len(posted) == AT_ONCE_EACH + 1
 
 
 @holds("survives")
