@@ -81,11 +81,17 @@ def told(body: Mapping[str, Any], *, as_json: bool) -> int:
         print("\n".join(_requirement(body)))  # noqa: T201
     else:
         _say(f"Error: {body['message']} ({body['code']})")
-        nearest = (body.get("details") or {}).get("nearest")
-        if nearest:
-            _say(f"  nearest: {json.dumps(nearest)}")
+        for name, detail in (body.get("details") or {}).items():
+            if detail:
+                _say(f"  {name}: {json.dumps(detail)}")
         _say(f"  {body['remedy']}")
     return UNPAID if unpaid else FAILED
+
+
+def mistake(message: str) -> dict[str, Any]:
+    """What is wrong with the command itself, as a refusal."""
+    remedy = "Correct the command and repeat it."
+    return {"code": "invalid_input", "message": message, "remedy": remedy, "details": {}}
 
 
 def _request(place: Place, wish: Wish) -> dict[str, Any]:
@@ -94,7 +100,11 @@ def _request(place: Place, wish: Wish) -> dict[str, Any]:
     if wish.stop is not None:
         request["stop_time"] = wish.stop
     if wish.values:
-        request["start_values"] = {**request.get("start_values", {}), **_values(wish.values)}
+        given = request.get("start_values") or {}
+        if not isinstance(given, dict):
+            message = f"--config {wish.config}: start_values holds no JSON object"
+            raise MistakeError(message)
+        request["start_values"] = {**given, **_values(wish.values)}
     if wish.kpis:
         request["kpis"] = list(wish.kpis)
     if wish.payment_token:
