@@ -176,13 +176,13 @@ def _answer(context: Context, tool: str, arguments: dict[str, Any], revision: st
         told = problem(error)
         message = f"{told.body['message']} ({told.body['remedy']})"
         if told.failure.status in {404, 410}:
-            raise _missing(message, revision) from error
-        raise MCPError(types.INVALID_PARAMS, message) from error
+            raise _missing(message, revision, told.body) from error
+        raise MCPError(types.INVALID_PARAMS, message, told.body) from error
 
 
-def _missing(message: str, revision: str) -> MCPError:
+def _missing(message: str, revision: str, body: Mapping[str, Any] | None = None) -> MCPError:
     modern = revision in MODERN_PROTOCOL_VERSIONS
-    return MCPError(types.INVALID_PARAMS if modern else _NOT_FOUND, message)
+    return MCPError(types.INVALID_PARAMS if modern else _NOT_FOUND, message, body)
 
 
 def _base64(data: bytes) -> str:

@@ -132,6 +132,14 @@ def test_another_host_name_is_refused_at_mcp(free_gateway: Running) -> None:
     assert answer.status_code == 421
 
 
+def test_a_resource_that_is_not_there_names_the_nearest(door: Mcp) -> None:
+    with pytest.raises(MCPError) as refused:
+        door.portal.call(door.client.read_resource, "fmu://msl%3ABouncingBal")
+    told = refused.value.data
+    assert told["code"] == "unknown_model"
+    assert "msl:BouncingBall" in told["details"]["nearest"]
+
+
 def test_over_stdio_a_file_in_an_allowed_folder_can_be_uploaded(
     free_gateway: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
