@@ -91,6 +91,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     library.UnknownModelError: Failure(
         "unknown_model", 404, "Use one of details.nearest, or search with list_library."
     ),
+    library.NoSuchUploadError: Failure(
+        "unknown_model", 404, "Nothing was removed: take the id of one that GET /fmus lists."
+    ),
     library.RemovedModelError: Failure(
         "model_removed", 410, "Find another with list_library; results of this one stay."
     ),
