@@ -35,6 +35,11 @@ class RefusedError(Exception):
 class Place(Protocol):
     """What the commands need. Everything raises RefusedError."""
 
+    @property
+    def option(self) -> str:
+        """What a command line adds to come here again."""
+        ...
+
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The answer of a tool."""
         ...
@@ -53,6 +58,11 @@ class Here:
     """In the process itself, for one account of its database."""
 
     context: Context
+
+    @property
+    def option(self) -> str:
+        """Nothing: no gateway has to be named."""
+        return ""
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """As every door calls it."""
@@ -126,6 +136,11 @@ class There:
         self._kept = None if key else kept_at(self._url, os.environ)
         known = read_key(self._kept) if self._kept else key
         self._use(known or self._new_key())
+
+    @property
+    def option(self) -> str:
+        """Its address: a token is good at the gateway that sold it."""
+        return f"--gateway {self._url} "
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Over REST."""

@@ -48,7 +48,7 @@ def simulate(place: Place, wish: Wish) -> int:
         answer = place.call("simulate", request)
         files = _written(place, answer, wish.output)
     except RefusedError as refused:
-        return told(refused.body, as_json=wish.as_json)
+        return told(refused.body, as_json=wish.as_json, option=place.option)
     if wish.as_json:
         print(json.dumps({**answer, "files": {k: str(v) for k, v in files.items()}}))  # noqa: T201
     else:
@@ -71,14 +71,14 @@ def describe(place: Place, model: str, query: str | None, *, as_json: bool) -> i
     return 0
 
 
-def told(body: Mapping[str, Any], *, as_json: bool) -> int:
-    """Print a refusal; the exit status."""
+def told(body: Mapping[str, Any], *, as_json: bool, option: str = "") -> int:
+    """Print a refusal; the exit status. `option` names the place where it can be paid for."""
     unpaid = body["code"] == PAYMENT
     if as_json:
         print(json.dumps(body))  # noqa: T201
     elif unpaid:
         _say("This run has to be paid first.")
-        print("\n".join(_requirement(body)))  # noqa: T201
+        print("\n".join(_requirement(body, option)))  # noqa: T201
     else:
         _say(f"Error: {body['message']} ({body['code']})")
         for name, detail in (body.get("details") or {}).items():
@@ -178,7 +178,7 @@ def _priced(place: Place, request: dict[str, Any], *, as_json: bool) -> int:
         if refused.body["code"] != PAYMENT:
             raise
         body = refused.body
-        print(json.dumps(body) if as_json else "\n".join(_requirement(body)))  # noqa: T201
+        print(json.dumps(body) if as_json else "\n".join(_requirement(body, place.option)))  # noqa: T201
         return 0
     print(json.dumps({"amount": 0}) if as_json else "free")  # noqa: T201
     return 0
@@ -213,7 +213,7 @@ def _lines(answer: Mapping[str, Any]) -> list[str]:
     return [*lines, *(f"warning: {warning}" for warning in answer["warnings"])]
 
 
-def _requirement(body: Mapping[str, Any]) -> list[str]:
+def _requirement(body: Mapping[str, Any], option: str) -> list[str]:
     """The price and the ways to pay, for a person."""
     currency = str(body["currency"]).upper()
     lines = [f"This run costs {body['amount']:.2f} {currency} (quote {body['quote_id']})."]
@@ -225,7 +225,7 @@ def _requirement(body: Mapping[str, Any]) -> list[str]:
         lines.append(f"Pay at {body['checkout_url']}")
     expires = datetime.fromisoformat(body["expires_at"])
     lines.append(f"Valid until {expires:%Y-%m-%d %H:%M %Z}.")
-    lines.append("Then: fmu-gateway simulate --payment-token TOKEN")
+    lines.append(f"Then: fmu-gateway simulate {option}--payment-token TOKEN")
     return lines + [f"  {number}. {step}" for number, step in enumerate(body["next_steps"], 1)]
 
 

@@ -87,6 +87,8 @@ def test_a_price_is_told_readably_or_as_json(command: Command, paid_gateway: Run
     assert priced.stdout.startswith("This run costs 1.00 USD (quote qt_")
     assert "  credits: 1 USD\nPay at http" in priced.stdout
     assert re.search(r"^Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$", priced.stdout, re.MULTILINE)
+    then = f"Then: fmu-gateway simulate --gateway {paid_gateway.url} --payment-token TOKEN"
+    assert then in priced.stdout
     as_json = json.loads(command(*BALL, *there, "--quote", "--json").stdout)
     assert (as_json["code"], as_json["amount"]) == ("payment_required", 1.0)
     unpaid = command(*BALL, *there)
