@@ -91,10 +91,15 @@ def _request(options: argparse.Namespace) -> SimulateRequest:
     if options.stop is not None:
         request = replace(request, stop_time=options.stop)
     if options.set:
-        request = replace(request, start_values={**(request.start_values or {}), **_set(options)})
+        given = request.start_values or {}
+        if not isinstance(given, dict):
+            message = f"{options.config}: start_values holds no JSON object"
+            raise ValueError(message)
+        request = replace(request, start_values={**given, **_set(options)})
     if options.payment_token:
         request = replace(request, payment_token=options.payment_token)
-        if not options.fmu and request == SimulateRequest(payment_token=options.payment_token):
+        alone = request == SimulateRequest(payment_token=options.payment_token)
+        if alone and not options.fmu and options.mode == "gateway":
             return request  # the gateway keeps the request that the token was bought for
     model = options.fmu or request.fmu_path or request.fmu_id or _model_nearby()
     return _with_model(request, str(model))
@@ -163,7 +168,7 @@ def _locally(request: SimulateRequest, options: argparse.Namespace) -> int:
         _print_requirement(None, as_json=options.json)
         return 0
     asked = request if request.fmu_path else replace(request, fmu_path=_library_file(request))
-    _say(f"Simulating {asked.fmu_path} by FMPy on this machine ...")
+    _say(f"Simulating {asked.fmu_path or asked.fmu_id} by FMPy on this machine ...")
     trajectory = simulate_locally(asked)
     if request.kpis:
         _say("KPIs are left out: a gateway computes them")
@@ -301,11 +306,14 @@ def _draw(trajectory: Trajectory, title: str, path: Path) -> None:
 
 def _library_file(request: SimulateRequest) -> Path | None:
     """The built file of a library model, where the gateway is installed here."""
-    if find_spec("gateway_library") is None or not (request.fmu_id or "").startswith("msl:"):
+    if find_spec("gateway_library") is None:
         return None
     from gateway_library.build import built_folder  # noqa: PLC0415  only for library models
 
-    return built_folder() / f"{str(request.fmu_id).removeprefix('msl:').rpartition('.')[2]}.fmu"
+    name = str(request.fmu_id).removeprefix("msl:")
+    files = built_folder().glob("*.fmu")
+    named = [file for file in files if name in {file.stem, file.stem.rpartition(".")[2]}]
+    return named[0] if len(named) == 1 else None
 
 
 def _finish(written: Written, options: argparse.Namespace) -> None:
@@ -354,9 +362,9 @@ def _print_error(error: GatewayError, *, as_json: bool) -> None:
         print(json.dumps(told))  # noqa: T201
         return
     _say(f"Error: {error.message} ({error.code})")
-    nearest = error.details.get("nearest")
-    if nearest:
-        _say(f"  nearest: {json.dumps(nearest)}")
+    for name, detail in error.details.items():
+        if detail:
+            _say(f"  {name}: {json.dumps(detail)}")
     if error.remedy:
         _say(f"  {error.remedy}")
 

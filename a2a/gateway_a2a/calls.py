@@ -37,6 +37,8 @@ def call_of(message: Message, task: Task | None, *, paying: bool = False) -> Cal
         NotUnderstoodError: the message is no call, nor does it continue one.
 
     """
+    if message.role != Role.ROLE_USER:
+        _refuse("its role is not ROLE_USER")
     given = _given(part for part in message.parts if not (paying and task and _is_prose(part)))
     return _with_file(_continued(_so_far(task), given), message.parts)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from a2a.helpers import new_task_from_user_message
+from a2a.helpers import new_task
 from a2a.server.agent_execution import AgentExecutor, RequestContext
 from a2a.server.events import EventQueue
 from a2a.server.tasks import TaskUpdater
-from a2a.types.a2a_pb2 import Message
+from a2a.types.a2a_pb2 import Message, Task, TaskState
 from anyio import to_thread
 
 from gateway_a2a import progress, x402
@@ -34,7 +34,7 @@ class Executor(AgentExecutor):
         message.CopyFrom(context.message)
         drop_files(context.message)  # which the SDK keeps in the task's history
         if task is None:
-            task = new_task_from_user_message(context.message)
+            task = _begun(context)
             await event_queue.enqueue_event(task)
         updater = TaskUpdater(event_queue, task.id, task.context_id)
         proof = x402.proof_in(message)
@@ -57,6 +57,15 @@ class Executor(AgentExecutor):
     async def _answered(self, caller: Context, call: Call, updater: TaskUpdater) -> Answered:
         work = to_thread.run_sync(_called, caller, call)
         return await progress.told(work, updater, caller.watch, caller.gateway.timeout_s)
+
+
+def _begun(context: RequestContext) -> Task:
+    """A task that the message opens, whatever it says: what is no call is answered in the task."""
+    assert context.task_id is not None
+    assert context.context_id is not None
+    assert context.message is not None
+    submitted = TaskState.TASK_STATE_SUBMITTED
+    return new_task(context.task_id, context.context_id, submitted, history=[context.message])
 
 
 def _accepted(context: RequestContext) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +106,7 @@ _Gateway = Annotated[
     typer.Option(
         envvar="FMU_GATEWAY_URL",
         metavar="URL",
-        help="Run at the gateway there; default: on this machine, no server needed",
+        help="The gateway; default: this machine's, PUBLIC_GATEWAY_URL, else none is needed",
     ),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON on stdout")]
@@ -157,7 +158,7 @@ def simulate(  # noqa: PLR0913  what there is to say of a run
         plot=plot,
         output=output,
     )
-    _at(gateway, lambda place: run(place, wish))
+    _at(gateway, lambda place: run(place, wish), as_json=as_json)
 
 
 @app.command()
@@ -171,32 +172,37 @@ def describe(
     """Show a model: its variables, units, start values and default experiment."""
     from gateway_server.simulate_command import describe as show  # noqa: PLC0415
 
-    _at(gateway, lambda place: show(place, model, query, as_json=as_json))
+    _at(gateway, lambda place: show(place, model, query, as_json=as_json), as_json=as_json)
 
 
-def _at(gateway: str | None, work: Callable[[Place], int]) -> NoReturn:
-    """Do it here, or at the gateway, and end with its status."""
+def _at(gateway: str | None, work: Callable[[Place], int], *, as_json: bool) -> NoReturn:
+    """Do it at the gateway named or found, else here, and end with its status."""
     from gateway_server import places  # noqa: PLC0415
     from gateway_server.logs import configure_logs  # noqa: PLC0415
-    from gateway_server.simulate_command import MistakeError, told  # noqa: PLC0415
+    from gateway_server.simulate_command import MistakeError, mistake, told  # noqa: PLC0415
     from gateway_tools.exceptions import UnauthorizedError  # noqa: PLC0415
 
     settings = _settings(**places.own_database())
     configure_logs("console", secrets_of(settings), least=logging.WARNING)
     key = settings.fmu_gateway_key
+    url = gateway or places.find(os.environ)
     try:
         with (
-            places.here(settings)
-            if gateway is None
-            else places.there(gateway, key.get_secret_value() if key else None)
+            places.there(url, key.get_secret_value() if key else None)
+            if url
+            else places.here(settings)
         ) as place:
+            typer.echo(f"Gateway: {url or 'none, on this machine'}", err=True)
             status = work(place)
     except places.RefusedError as refused:
-        status = told(refused.body, as_json=False)
+        status = told(refused.body, as_json=as_json)
     except UnauthorizedError:
-        _stop(["FMU_GATEWAY_KEY: is no key of this gateway"])
-    except MistakeError as mistake:
-        _stop([str(mistake)])
+        status = told(mistake("FMU_GATEWAY_KEY: is no key of this gateway"), as_json=as_json)
+    except MistakeError as error:
+        status = told(mistake(str(error)), as_json=as_json)
+    except OSError as error:
+        reason = f"{error.filename or 'this machine'}: {error.strerror or error}"
+        status = told(mistake(reason), as_json=as_json)
     sys.exit(status)
 
 

@@ -37,4 +37,4 @@ def _read(path: str, folders: Folders, limit_bytes: int) -> bytes:
     try:
         return folders.read(path, limit_bytes + 1)  # one more: the archive's check tells the size
     except (OSError, ValueError):
-        raise PathNotReadableError from None
+        raise PathNotReadableError(map(str, folders.allowed)) from None

@@ -186,14 +186,14 @@ def _told(error: Exception, revision: str) -> MCPError:
     told = problem(error)
     message = f"{told.body['message']} ({told.body['remedy']})"
     if told.failure.status in {404, 410}:
-        return _missing(message, revision)
+        return _missing(message, revision, told.body)
     ours = told.failure.status in {429, *range(500, 600)}
-    return MCPError(types.INTERNAL_ERROR if ours else types.INVALID_PARAMS, message)
+    return MCPError(types.INTERNAL_ERROR if ours else types.INVALID_PARAMS, message, told.body)
 
 
-def _missing(message: str, revision: str) -> MCPError:
+def _missing(message: str, revision: str, body: Mapping[str, Any] | None = None) -> MCPError:
     modern = revision in MODERN_PROTOCOL_VERSIONS
-    return MCPError(types.INVALID_PARAMS if modern else _NOT_FOUND, message)
+    return MCPError(types.INVALID_PARAMS if modern else _NOT_FOUND, message, body)
 
 
 def _base64(data: bytes) -> str:

@@ -7,17 +7,20 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import httpx
 
 from gateway_server.bridge import failures
-from gateway_server.bridge.kept_keys import keep_key, kept_at, read_key, user_folder
+from gateway_server.bridge.kept_keys import keep_key, kept_at, read_key, set_aside, user_folder
 from gateway_server.settings import Settings
 from gateway_tools.context import Context
 from gateway_tools.tool import Answered
 
+LOCAL_GATEWAY: Final = "http://127.0.0.1:8000"
+_PROBE_S: Final = 1.0
 _PATIENCE_S: Final = 120
 _CALLS: Final = {"simulate": "/simulate", "quote": "/quotes"}
 
@@ -32,6 +35,11 @@ class RefusedError(Exception):
 
 class Place(Protocol):
     """What the commands need. Everything raises RefusedError."""
+
+    @property
+    def option(self) -> str:
+        """What a command line adds to come here again."""
+        ...
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The answer of a tool."""
@@ -51,6 +59,11 @@ class Here:
     """In the process itself, for one account of its database."""
 
     context: Context
+
+    @property
+    def option(self) -> str:
+        """Nothing: no gateway has to be named."""
+        return ""
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """As every door calls it."""
@@ -125,11 +138,14 @@ class There:
     def __init__(self, url: str, key: str | None, http: httpx.Client) -> None:
         self._url = url.rstrip("/")
         self._http = http
-        kept = kept_at(self._url, os.environ)
-        known = key or read_key(kept)
-        if known is None:
-            known = keep_key(kept, self._url, str(self._json("POST", "/keys")["key"]))
-        http.headers["Authorization"] = f"Bearer {known}"
+        self._kept = None if key else kept_at(self._url, os.environ)
+        known = read_key(self._kept) if self._kept else key
+        self._use(known or self._new_key())
+
+    @property
+    def option(self) -> str:
+        """Its address: a token is good at the gateway that sold it."""
+        return f"--gateway {self._url} "
 
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Over REST."""
@@ -165,6 +181,24 @@ class There:
         return dict(answer)
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401
+        response = self._send_once(method, path, **arguments)
+        if self._kept is None or not _is_forgotten(response):
+            return response
+        set_aside(self._kept)
+        self._use(self._new_key())
+        return self._send_once(method, path, **arguments)
+
+    def _use(self, key: str) -> None:
+        self._http.headers["Authorization"] = f"Bearer {key}"
+
+    def _new_key(self) -> str:
+        response = self._send_once("POST", "/keys")
+        if not response.is_success:
+            raise self._refusal(response)
+        key = str(response.json()["key"])
+        return keep_key(self._kept, self._url, key) if self._kept else key
+
+    def _send_once(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401
         try:
             return self._http.request(method, self._url + path, **arguments)
         except (httpx.TransportError, httpx.InvalidURL) as error:
@@ -178,6 +212,27 @@ class There:
         if isinstance(told, dict) and {"code", "message"} <= told.keys():
             return RefusedError(told)
         return RefusedError(failures.not_a_gateway(self._url, response.status_code).body)
+
+
+def _is_forgotten(response: httpx.Response) -> bool:
+    """Whether the gateway has lost the account of a kept key: a new database."""
+    if response.status_code != HTTPStatus.UNAUTHORIZED:
+        return False
+    try:
+        return bool(response.json()["code"] == "unauthorized")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def find(environ: Mapping[str, str]) -> str | None:
+    """The gateway of this machine, if it answers; else PUBLIC_GATEWAY_URL, if it is set."""
+    try:
+        health = httpx.get(f"{LOCAL_GATEWAY}/health", timeout=_PROBE_S)
+        if health.is_success and health.json().get("status") == "ok":
+            return LOCAL_GATEWAY
+    except (httpx.TransportError, ValueError, AttributeError):
+        pass  # nothing, or something else, answers there
+    return environ.get("PUBLIC_GATEWAY_URL") or None
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def simulate(place: Place, wish: Wish) -> int:
         answer = place.call("simulate", request)
         files = _written(place, answer, wish.output)
     except RefusedError as refused:
-        return told(refused.body, as_json=wish.as_json)
+        return told(refused.body, as_json=wish.as_json, option=place.option)
     if wish.as_json:
         print(json.dumps({**answer, "files": {k: str(v) for k, v in files.items()}}))  # noqa: T201
     else:
@@ -71,21 +71,27 @@ def describe(place: Place, model: str, query: str | None, *, as_json: bool) -> i
     return 0
 
 
-def told(body: Mapping[str, Any], *, as_json: bool) -> int:
-    """Print a refusal; the exit status."""
+def told(body: Mapping[str, Any], *, as_json: bool, option: str = "") -> int:
+    """Print a refusal; the exit status. `option` names the place where it can be paid for."""
     unpaid = body["code"] == PAYMENT
     if as_json:
         print(json.dumps(body))  # noqa: T201
     elif unpaid:
         _say("This run has to be paid first.")
-        print("\n".join(_requirement(body)))  # noqa: T201
+        print("\n".join(_requirement(body, option)))  # noqa: T201
     else:
         _say(f"Error: {body['message']} ({body['code']})")
-        nearest = (body.get("details") or {}).get("nearest")
-        if nearest:
-            _say(f"  nearest: {json.dumps(nearest)}")
+        for name, detail in (body.get("details") or {}).items():
+            if detail:
+                _say(f"  {name}: {json.dumps(detail)}")
         _say(f"  {body['remedy']}")
     return UNPAID if unpaid else FAILED
+
+
+def mistake(message: str) -> dict[str, Any]:
+    """What is wrong with the command itself, as a refusal."""
+    remedy = "Correct the command and repeat it."
+    return {"code": "invalid_input", "message": message, "remedy": remedy, "details": {}}
 
 
 def _request(place: Place, wish: Wish) -> dict[str, Any]:
@@ -94,7 +100,11 @@ def _request(place: Place, wish: Wish) -> dict[str, Any]:
     if wish.stop is not None:
         request["stop_time"] = wish.stop
     if wish.values:
-        request["start_values"] = {**request.get("start_values", {}), **_values(wish.values)}
+        given = request.get("start_values") or {}
+        if not isinstance(given, dict):
+            message = f"--config {wish.config}: start_values holds no JSON object"
+            raise MistakeError(message)
+        request["start_values"] = {**given, **_values(wish.values)}
     if wish.kpis:
         request["kpis"] = list(wish.kpis)
     if wish.payment_token:
@@ -168,7 +178,7 @@ def _priced(place: Place, request: dict[str, Any], *, as_json: bool) -> int:
         if refused.body["code"] != PAYMENT:
             raise
         body = refused.body
-        print(json.dumps(body) if as_json else "\n".join(_requirement(body)))  # noqa: T201
+        print(json.dumps(body) if as_json else "\n".join(_requirement(body, place.option)))  # noqa: T201
         return 0
     print(json.dumps({"amount": 0}) if as_json else "free")  # noqa: T201
     return 0
@@ -203,7 +213,7 @@ def _lines(answer: Mapping[str, Any]) -> list[str]:
     return [*lines, *(f"warning: {warning}" for warning in answer["warnings"])]
 
 
-def _requirement(body: Mapping[str, Any]) -> list[str]:
+def _requirement(body: Mapping[str, Any], option: str) -> list[str]:
     """The price and the ways to pay, for a person."""
     currency = str(body["currency"]).upper()
     lines = [f"This run costs {body['amount']:.2f} {currency} (quote {body['quote_id']})."]
@@ -215,7 +225,7 @@ def _requirement(body: Mapping[str, Any]) -> list[str]:
         lines.append(f"Pay at {body['checkout_url']}")
     expires = datetime.fromisoformat(body["expires_at"])
     lines.append(f"Valid until {expires:%Y-%m-%d %H:%M %Z}.")
-    lines.append("Then: fmu-gateway simulate --payment-token TOKEN")
+    lines.append(f"Then: fmu-gateway simulate {option}--payment-token TOKEN")
     return lines + [f"  {number}. {step}" for number, step in enumerate(body["next_steps"], 1)]
 
 

@@ -24,6 +24,13 @@ class UnknownModelError(LibraryError):
         self.nearest = nearest
 
 
+class NoSuchUploadError(UnknownModelError):
+    """The account sent no such model: a library's can't be removed. No other one is suggested."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(model_id, ())
+
+
 class RemovedModelError(LibraryError):
     """A library model that its operator took away, or is replacing at this moment."""
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway_library.exceptions import (
     ModelIdTakenError,
+    NoSuchUploadError,
     QuotaExceededError,
     UnknownModelError,
 )
@@ -188,7 +189,7 @@ class ModelStore:
         Runs that are under way keep their files; results stay.
 
         Raises:
-            UnknownModelError: there is none, or it is someone else's.
+            NoSuchUploadError: there is none, or it is someone else's.
 
         """
         orphan = _settled(lambda: self._disown(account_id, model_id))
@@ -275,7 +276,7 @@ class ModelStore:
         with self._database.write() as db:
             row = db.execute(_owned(account_id).where(ModelRow.id == model_id)).one_or_none()
             if row is None:
-                raise self._unknown(account_id, model_id)
+                raise NoSuchUploadError(model_id)
             shared = ModelOwnerRow.sha256 == row.sha256
             db.execute(delete(ModelOwnerRow).where(shared, ModelOwnerRow.account_id == account_id))
             if db.execute(select(func.count()).select_from(ModelOwnerRow).where(shared)).scalar():

@@ -24,8 +24,8 @@ export interface ClientOptions {
 
 export interface InputSignal {
   name: string;
-  time: number[];
-  values: number[];
+  time: number[] | Float64Array;
+  values: number[] | Float64Array;
   interpolation?: "linear" | "hold";
 }
 

@@ -3,6 +3,7 @@
 import {
   BusyError,
   InvalidAnswerError,
+  InvalidRequestError,
   NotFoundError,
   PaymentRequired,
   UnauthorizedError,
@@ -337,11 +338,26 @@ export class FMUGatewayClient {
     const headers = withKey ? { Authorization: `Bearer ${sendable(await this.apiKey())}` } : {};
     if (json) headers["Content-Type"] = "application/json";
     if (payment) headers["PAYMENT-SIGNATURE"] = payment;
-    const sent = { method, headers, body: json ? JSON.stringify(json) : body };
+    const sent = { method, headers, body: json ? written(json) : body };
     const reply = await fetched(url, where + search(query), sent, this.#timeoutMs);
     this.#hasAnswered = true;
     return reply;
   }
+}
+
+/** JSON, with typed arrays as lists. NaN and Infinity would become null, which means "absent". */
+function written(json) {
+  return JSON.stringify(json, (field, value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) throw notFinite(field);
+    return ArrayBuffer.isView(value) && !(value instanceof DataView) ? [...value] : value;
+  });
+}
+
+function notFinite(field) {
+  const message = `a number must be finite: see ${field}`;
+  const remedy = "Correct the fields in details.problems and call again.";
+  const problems = [{ field, problem: "A number must be finite" }];
+  return new InvalidRequestError({ code: "invalid_input", status: 0, message, remedy, details: { problems } });
 }
 
 /** FMU_GATEWAY_URL; else this machine's gateway, if it answers; else PUBLIC_GATEWAY_URL. */

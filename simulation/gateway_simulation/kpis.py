@@ -80,6 +80,15 @@ def parse_kpis(
     return tuple(found.values()), tuple(notices)
 
 
+def check_windows(kpis: Sequence[Kpi], start: float, stop: float) -> None:
+    """Refuse a KPI whose window lies outside a run from `start` to `stop` [s]: InvalidKpiError."""
+    for kpi in kpis:
+        begins_late = kpi.from_time is not None and kpi.from_time > stop
+        if begins_late or (kpi.to_time is not None and kpi.to_time < start):
+            msg = f"the run, from {start:g} s to {stop:g} s, has nothing of the KPI's window"
+            raise InvalidKpiError(msg, {"name": kpi.name, "start_time": start, "stop_time": stop})
+
+
 def evaluate(kpi: Kpi, trajectory: Trajectory) -> KpiValue:
     """The value of `kpi`, in the trajectory's units.
 
@@ -117,7 +126,7 @@ def split_name(kpi: str, variables: frozenset[str]) -> tuple[str, str, float | N
     in `variables` is returned as it is, if the statistic is known. Raises KeyError otherwise.
     """
     text, colon, number = kpi.partition(":")
-    threshold = _threshold(number) if colon else None
+    threshold = _threshold(kpi, number) if colon else None
     fitting = [
         (text.removesuffix(f"_{statistic}"), statistic)
         for statistic in sorted(statistics(), key=len, reverse=True)
@@ -131,14 +140,14 @@ def split_name(kpi: str, variables: frozenset[str]) -> tuple[str, str, float | N
     return *fitting[0], threshold
 
 
-def _threshold(text: str) -> float:
+def _threshold(kpi: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
         msg = "the threshold after the colon must be a number"
-        raise InvalidKpiError(msg, {"threshold": text[:100]})
+        raise InvalidKpiError(msg, {"name": kpi[:200], "threshold": text[:100]})
     return value
 
 
@@ -155,7 +164,7 @@ def _parse_name(text: str, names: frozenset[str], outputs: Sequence[str]) -> Kpi
 
 def _parse(request: KpiRequest) -> Kpi:
     statistic, colon, number = request.statistic.partition(":")
-    threshold = _threshold(number) if colon else None
+    threshold = _threshold(_name(request), number) if colon else None
     return Kpi(
         name=_name(request),
         variable=request.variable,
@@ -202,8 +211,8 @@ def _check(kpi: Kpi, names: frozenset[str]) -> None:
         msg = "the KPI needs a target: ask for it as an object with variable and target"
         raise InvalidKpiError(msg, {"name": kpi.name, "needs": "target"})
     if (needs == "threshold") != (kpi.threshold is not None):
-        wanted = "needs" if needs else "takes no"
-        msg = f"the KPI {wanted} threshold after a colon"
+        wanted = "needs a threshold" if needs else "takes no threshold"
+        msg = f"the KPI {wanted} after a colon, as time_above:0.5 does"
         raise InvalidKpiError(msg, {"name": kpi.name, "needs": needs})
 
 

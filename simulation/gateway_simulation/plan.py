@@ -24,7 +24,7 @@ from gateway_simulation.exceptions import (
     TooMuchOutputError,
     UnknownDisplayUnitError,
 )
-from gateway_simulation.kpis import Kpi, parse_kpis
+from gateway_simulation.kpis import Kpi, check_windows, parse_kpis
 from gateway_simulation.model import Model, ModelDescription
 from gateway_simulation.notices import Notice
 from gateway_simulation.request import KpiRequest, SimulationRequest
@@ -66,6 +66,7 @@ def plan(model: Model, request: SimulationRequest, limits: RunLimits) -> Canonic
         description, request.outputs, shapes, limits.outputs
     )
     kpis, recorded, kpi_notices = _kpis(description, request.kpis, recorded, limits)
+    check_windows(kpis, grid.start, grid.stop)
     told = (*output_notices, *kpi_notices, *_held(inputs, grid))
     in_steps = solving.mode == "co_simulation"
     run = CanonicalRun(

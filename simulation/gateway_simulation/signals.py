@@ -24,6 +24,7 @@ from gateway_simulation.run import Column, Signal
 from gateway_simulation.values import checked
 
 _CSV: Final = "inputs_csv"
+_MARK: Final = "\ufeff"  # a spreadsheet begins a CSV file with it
 _TIME_NAMES: Final = ("time", "t")
 _WORDS: Final = {"true": True, "false": False}
 
@@ -122,11 +123,11 @@ def _times(asked: _Asked) -> tuple[float, ...]:
 
 def _from_csv(text: str, most: int) -> list[_Asked]:
     """The columns of a CSV table whose first column is time."""
-    rows = csv.reader(io.StringIO(text), strict=True)
+    rows = csv.reader(io.StringIO(text.removeprefix(_MARK)), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if len(header) < 2 or header[0].lower() not in _TIME_NAMES:  # noqa: PLR2004
-            raise _invalid(_CSV, "needs a header line: time, then input names")
+            raise _invalid(_CSV, "needs a header line: time, then input names, with commas between")
         table: list[list[object]] = []
         for number, row in enumerate(rows, start=2):
             if not row or not any(cell.strip() for cell in row):

@@ -131,6 +131,7 @@ def test_a_payment_is_asked_for_in_words_and_data(paid_gateway: Running) -> None
     ("parts", "reason"),
     [
         (["simulate the bouncing ball for 3 s"], "words are not guessed at"),
+        ([""], "words are not guessed at"),
         (["[1, 2]"], "not an object"),
         ([{"arguments": {}}], '"skill" is missing'),
         ([{"skill": 1}], '"skill" is missing'),
@@ -150,6 +151,13 @@ def test_what_is_no_call_is_answered_with_what_to_send(
     assert reason in told["message"]
     assert told["details"]["tools"] == list(TOOLS)
     assert state_of(wire.send(answer(task, told["details"]["example"]))) == "COMPLETED"
+
+
+@holds("exact")
+def test_a_message_of_an_agents_role_is_no_call(wire: Wire) -> None:
+    task = wire.send(message({"skill": "simulate", "arguments": RUN}, role="ROLE_AGENT"))
+    assert state_of(task) == "INPUT_REQUIRED"
+    assert "ROLE_USER" in data_of(task)["message"]
 
 
 @holds("exact")

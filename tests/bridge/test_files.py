@@ -73,7 +73,9 @@ def test_no_path_leads_out_of_the_folder(desk: Desk, here: Path) -> None:
     os.mkfifo(here / "fifo")
     hostile = ["link.fmu", "up/outside.fmu", "../outside.fmu", str(outside), "/etc/passwd"]
     for path in [*hostile, "fifo", ".", "", "missing.fmu", "\0", "a" * 5000, "~/x.fmu"]:
-        assert desk.door.call("upload_fmu", {"path": path}).code == "path_not_readable", path
+        refused = desk.door.call("upload_fmu", {"path": path})
+        assert refused.code == "path_not_readable", path
+        assert str(desk.folder) in refused.body["details"]["folders"]
 
 
 def test_a_result_is_saved_in_the_format_that_the_name_ends_with(

@@ -132,6 +132,14 @@ def test_another_host_name_is_refused_at_mcp(free_gateway: Running) -> None:
     assert answer.status_code == 421
 
 
+def test_a_resource_that_is_not_there_names_the_nearest(door: Mcp) -> None:
+    with pytest.raises(MCPError) as refused:
+        door.portal.call(door.client.read_resource, "fmu://msl%3ABouncingBal")
+    told = refused.value.data
+    assert told["code"] == "unknown_model"
+    assert "msl:BouncingBall" in told["details"]["nearest"]
+
+
 def test_over_stdio_a_file_in_an_allowed_folder_can_be_uploaded(
     free_gateway: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +152,9 @@ def test_over_stdio_a_file_in_an_allowed_folder_can_be_uploaded(
         assert door.call("upload_fmu", {"path": "model.fmu"}).body["model_name"] == "VanDerPol"
         os.mkfifo("fifo")
         for path in ("fifo", "link.fmu", "../outside.fmu", "/etc/hostname", "missing", "\0", ""):
-            assert door.call("upload_fmu", {"path": path}).code == "path_not_readable", path
+            refused = door.call("upload_fmu", {"path": path})
+            assert refused.code == "path_not_readable", path
+            assert refused.body["details"]["folders"] == [str(tmp_path / "inside")]
 
 
 def test_over_stdio_links_are_resources(free_gateway: Running) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import insert
 
 from gateway_library.exceptions import (
     ModelIdTakenError,
+    NoSuchUploadError,
     QuotaExceededError,
     TicketInvalidError,
     UnknownModelError,
@@ -182,6 +183,14 @@ def test_sending_and_removing_at_once_never_loses_a_model_that_is_owned(
     shutil.rmtree(tmp_path / "cache")
     model_id = store.list(ANNE)[0].id
     assert store.get(ANNE, model_id).folder == store.get(BERT, model_id).folder
+
+
+def test_removing_what_is_not_there_suggests_no_other(store: ModelStore, fmu: bytes) -> None:
+    model_id = store.add(ANNE, fmu, NOW).model.id
+    with pytest.raises(NoSuchUploadError) as refused:
+        store.remove(ANNE, f"{model_id[:-1]}z")
+    assert refused.value.nearest == ()
+    assert store.get(ANNE, model_id)
 
 
 def test_one_owner_less_leaves_it_to_the_other(

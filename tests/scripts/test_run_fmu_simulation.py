@@ -95,6 +95,38 @@ def test_options_go_before_the_configuration_file(
     assert rows[:, 0].tolist() == [0, 0.5, 1, 1.5, 2]
 
 
+def test_start_values_that_are_none_are_a_mistake(
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "odd.json").write_text('{"start_values": [1]}')
+    assert main(["--config", "odd.json", "--set", "e=0.5", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["message"] == "odd.json: start_values holds no JSON object"
+
+
+def test_what_a_remedy_points_at_is_shown(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--set", "e=much"]) == 1
+    assert 'expected: "a number"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["msl:Modelica.Blocks.Examples.SlewRateLimiter", "SlewRateLimiter"]
+)
+def test_a_library_model_runs_locally_by_either_name(
+    main: Main, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--mode", "local", "--fmu", name]) == 0
+    assert "SlewRateLimiter.fmu by FMPy" in capsys.readouterr().err
+
+
+def test_a_local_run_needs_no_token_and_names_a_model_that_it_has_not(
+    main: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--mode", "local", "--payment-token", "unused"]) == 0
+    assert main(["--mode", "local", "--fmu", "msl:Nothing"]) == 1
+    assert "no file of msl:Nothing on this machine" in capsys.readouterr().err
+
+
 def test_a_price_of_nothing_is_free(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quote"]) == 0
     assert capsys.readouterr().out == "free\n"

@@ -33,7 +33,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PAYMENT_OFFERS", "")
-    for name in ("FMU_GATEWAY_URL", "FMU_GATEWAY_KEY", "FMU_GATEWAY_DB_PATH", "DATABASE_URL"):
+    monkeypatch.setattr(places, "LOCAL_GATEWAY", "http://127.0.0.1:1")  # nobody is there
+    for name in ("FMU_GATEWAY_KEY", "FMU_GATEWAY_DB_PATH", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("FMU_GATEWAY_URL", "PUBLIC_GATEWAY_URL"):
         monkeypatch.delenv(name, raising=False)
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
@@ -85,6 +88,8 @@ def test_a_price_is_told_readably_or_as_json(command: Command, paid_gateway: Run
     assert priced.stdout.startswith("This run costs 1.00 USD (quote qt_")
     assert "  credits: 1 USD\nPay at http" in priced.stdout
     assert re.search(r"^Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$", priced.stdout, re.MULTILINE)
+    then = f"Then: fmu-gateway simulate --gateway {paid_gateway.url} --payment-token TOKEN"
+    assert then in priced.stdout
     as_json = json.loads(command(*BALL, *there, "--quote", "--json").stdout)
     assert (as_json["code"], as_json["amount"]) == ("payment_required", 1.0)
     unpaid = command(*BALL, *there)
@@ -108,17 +113,29 @@ def test_a_configuration_stands_behind_the_options(command: Command, tmp_path: P
         (("simulate", "--set", "e"), "--set e: write NAME=VALUE"),
         (("simulate", "--config", "broken.json"), "--config broken.json: "),
         (("simulate", "--config", "list.json"), "holds no JSON object"),
+        (("simulate", "--config", "missing.json"), "missing.json: No such file or directory"),
+        (("simulate", "--config", "odd.json", "--set", "e=1"), "start_values holds no JSON object"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_told_in_a_line(
+def test_a_mistake_on_the_command_line_is_told_to_people_and_programs(
     command: Command, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "odd.json").write_text('{"start_values": [1]}')
     done = command(*arguments)
-    assert done.exit_code == 2
+    assert (done.exit_code, done.stdout) == (1, "")
     assert words in done.stderr
-    assert done.stderr.count("\n") <= 2
+    told = command(*arguments, "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["code"] == "invalid_input"
+    assert words in json.loads(told.stdout)["message"]
+
+
+def test_what_a_remedy_points_at_is_shown(command: Command) -> None:
+    done = command(*BALL, "--set", "e=much")
+    assert 'expected: "a number"' in done.stderr
+    assert "details.expected" in done.stderr
 
 
 def test_a_model_is_described(command: Command, free_gateway: Running) -> None:
@@ -143,10 +160,39 @@ def test_a_gateway_that_is_not_there_is_named(command: Command) -> None:
     done = command(*BALL, "--gateway", "http://127.0.0.1:1")
     assert done.exit_code == 1
     assert "no gateway answers at http://127.0.0.1:1 (gateway_unreachable)" in done.stderr
+    told = command(*BALL, "--gateway", "http://127.0.0.1:1", "--json")
+    assert json.loads(told.stdout)["code"] == "gateway_unreachable"
+
+
+@pytest.mark.parametrize("found", ["local", "public"])
+def test_a_gateway_that_runs_is_found(
+    command: Command, free_gateway: Running, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    if found == "local":
+        monkeypatch.setattr(places, "LOCAL_GATEWAY", free_gateway.url)
+        monkeypatch.setenv("PUBLIC_GATEWAY_URL", "http://127.0.0.1:1")
+    else:
+        monkeypatch.setenv("PUBLIC_GATEWAY_URL", free_gateway.url)
+    done = command(*BALL, "--json")
+    assert f"Gateway: {free_gateway.url}" in done.stderr
+    assert json.loads(done.stdout)["links"]["csv"].startswith(free_gateway.url)
+
+
+def test_a_kept_key_that_its_gateway_lost_is_replaced(
+    command: Command, free_gateway: Running, tmp_path: Path
+) -> None:
+    place = ("--gateway", free_gateway.url)
+    assert command(*BALL, *place).exit_code == 0
+    [kept] = (tmp_path / "config/fmu-gateway/keys").iterdir()
+    lost = {"gateway": free_gateway.url, "key": "00000000-0000-4000-8000-000000000000"}
+    kept.write_text(json.dumps(lost))
+    assert command(*BALL, *place).exit_code == 0
+    assert json.loads(kept.read_text())["key"] != lost["key"]
+    assert json.loads(kept.with_suffix(".1.json").read_text()) == lost
 
 
 def test_a_key_that_is_none_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "FMU_GATEWAY_KEY", "00000000-0000-4000-8000-000000000000")
     done = command(*BALL)
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "FMU_GATEWAY_KEY: is no key of this gateway" in done.stderr

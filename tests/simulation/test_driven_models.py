@@ -68,7 +68,8 @@ def test_inputs_as_csv_are_the_same_inputs(
     model = model_that("driven")
     arrays = planned(model, input_signals=[{"name": "u", "t": [0, 1], "u": [1, 2]}])
     table = planned(model, inputs_csv="time, u\n0, 1\n1, 2\n")
-    assert table.sha256 == arrays.sha256
+    exported = planned(model, inputs_csv="\ufefftime,u\r\n0,1\r\n1,2\r\n")  # by a spreadsheet
+    assert exported.sha256 == table.sha256 == arrays.sha256
     assert simulator.run(table).values.tolist() == simulator.run(arrays).values.tolist()
 
 

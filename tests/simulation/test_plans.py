@@ -85,6 +85,8 @@ def _signal(**change: Any) -> dict[str, Any]:  # noqa: ANN401
         ({"kpis": ["y_steady_state_error"]}, e.InvalidKpiError),
         ({"kpis": ["y_max"] * 500}, e.TooMuchOutputError),
         ({"kpis": [{"variable": "y", "statistic": "max", "from": 2, "to": 1}]}, e.InvalidKpiError),
+        ({"kpis": [{"variable": "y", "statistic": "max", "from": 99}]}, e.InvalidKpiError),
+        ({"kpis": [{"variable": "y", "statistic": "max", "to": -1}]}, e.InvalidKpiError),
         ({"kpis": [{"variable": "y", "statistic": "rms", "band": 2}]}, e.InvalidKpiError),
         ({"mode": "co_simulation"}, e.UnavailableModeError),
         ({"solver": {"name": "cvode", "step_size": 0.1}}, e.InvalidSolverError),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,17 @@ PAGE_BYTES: Final = 3_600
 """The variables of such a page, as JSON: about 1,400 tokens."""
 _OUTSIDE_FIRST: Final = ("input", "output", "parameter", "structuralParameter")
 
+Causality = Literal[
+    "input",
+    "output",
+    "parameter",
+    "calculatedParameter",
+    "structuralParameter",
+    "local",
+    "independent",
+    "dependent",
+]
+
 
 class VariableQuery(BaseModel):
     """Which variables of a model."""
@@ -34,11 +45,9 @@ class VariableQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     fmu_id: str = Field(max_length=300)
-    causality: str | None = Field(default=None, description="input, output, parameter, local ...")
+    causality: Causality | None = None
     query: str | None = Field(default=None, max_length=200)
-    limit: Annotated[int, Field(ge=1, le=200)] | None = Field(
-        default=None, description="Default: what costs few tokens"
-    )
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
     cursor: str | None = Field(default=None, max_length=100)
 
 

@@ -91,6 +91,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     library.UnknownModelError: Failure(
         "unknown_model", 404, "Use one of details.nearest, or search with list_library."
     ),
+    library.NoSuchUploadError: Failure(
+        "unknown_model", 404, "Nothing was removed: take the id of one that GET /fmus lists."
+    ),
     library.RemovedModelError: Failure(
         "model_removed", 410, "Find another with list_library; results of this one stay."
     ),
@@ -118,7 +121,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     tools.PathNotReadableError: Failure(
         "path_not_readable",
         422,
-        "Over stdio, give a file in a folder passed with --allow; elsewhere send the bytes.",
+        "Give a file in one of details.folders; where there are none, send content_base64.",
     ),
     simulation.UploadTooLargeError: Failure(
         "upload_too_large", 413, "Send a smaller FMU; leave resources out that the run won't need."
@@ -188,7 +191,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "unknown_kpi", 422, "Write <variable>_<statistic> with names out of details."
     ),
     simulation.InvalidKpiError: Failure(
-        "invalid_kpi", 422, "Change the KPI as details says, or leave it out."
+        "invalid_kpi", 422, "Change the KPI in details.name as the message says, or leave it out."
     ),
     simulation.NotSettableError: Failure(
         "not_settable", 422, "Set parameters, inputs and start values only; see describe_model."
@@ -202,25 +205,38 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     simulation.InvalidInputSignalError: Failure(
         "invalid_input_signal",
         422,
-        "Give time and values of equal length, finite, time strictly increasing.",
+        "Correct the signal as details.reason says: as many values as times, all finite, times "
+        "strictly increasing, and interpolation hold for what is not continuous.",
     ),
     simulation.InvalidTimeError: Failure(
-        "invalid_time", 422, "Give finite times with start_time < stop_time and step > 0."
+        "invalid_time",
+        422,
+        "Give finite times with start_time < stop_time, and steps that are longer than 0 and "
+        "details.min and fit into the run.",
     ),
     simulation.InvalidCommunicationStepError: Failure(
         "invalid_communication_step", 422, "Make step an integer multiple of communication_step."
     ),
     simulation.TooMuchOutputError: Failure(
-        "too_much_output", 422, "Enlarge step, shorten the run or record fewer outputs."
+        "too_much_output",
+        422,
+        "Ask for at most details.limit of details.what; longer steps or a shorter run give fewer "
+        "points, values and steps.",
     ),
     simulation.UnsupportedOutputError: Failure(
-        "unsupported_output", 422, "Record numeric and boolean variables only."
+        "unsupported_output",
+        422,
+        "Leave outputs out for the model's own, or name numeric and boolean variables, without "
+        "time.",
     ),
     simulation.UnavailableModeError: Failure(
         "unavailable_mode", 422, "Use one of details.kinds as mode, or auto."
     ),
     simulation.InvalidSolverError: Failure(
-        "invalid_solver", 422, "Name a solver only for model_exchange; see details."
+        "invalid_solver",
+        422,
+        "Change solver as the message says, or leave it out; only model_exchange takes its name "
+        "and step_size.",
     ),
     simulation.UnavailableEngineError: Failure(
         "unavailable_engine", 422, "Use engine auto, or one of details.available."
@@ -333,7 +349,9 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
     runs.NothingInCommonError: Failure(
         "nothing_in_common", 422, "Compare what shares variables and time; see details."
     ),
-    tools.OneOtherError: Failure("one_other", 422, "Give either other_result_id or csv, not both."),
+    tools.OneOtherError: Failure(
+        "one_other", 422, "Give other_result_id, or csv, but not both of them."
+    ),
     runs.UnknownColumnError: Failure(
         "unknown_column", 422, "Use one of details.nearest: only recorded outputs can be read."
     ),

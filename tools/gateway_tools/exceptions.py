@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 Bound = Literal["key", "address", "new_keys", "wrong_keys"]
@@ -33,10 +34,14 @@ class OneSourceError(ToolError):
 
 
 class PathNotReadableError(ToolError):
-    """The path is outside the allowed folders, missing, or the caller is not on this machine."""
+    """The path is outside the allowed folders, missing, or the caller is not on this machine.
 
-    def __init__(self) -> None:
+    `details`: folders (that paths may lie in; none for a caller elsewhere).
+    """
+
+    def __init__(self, folders: Iterable[str] = ()) -> None:
         super().__init__("that path can't be read from here")
+        self.details: dict[str, object] = {"folders": list(folders)}
 
 
 class UnknownToolError(ToolError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +80,13 @@ def key_refused(told: Mapping[str, Any], kept: Path | None) -> BridgeError:
     return BridgeError(str(told["code"]), str(told.get("message", "")), remedy, details)
 
 
-def unreadable(path: str) -> BridgeError:
+def unreadable(path: str, folders: Iterable[Path]) -> BridgeError:
     """As the local gateway says of such a path."""
     return BridgeError(
         "path_not_readable",
         "that path can't be read from here",
-        "Give a file in the working directory or in a folder passed with --allow.",
-        {"path": path},
+        "Give a file in one of details.folders.",
+        {"path": path, "folders": [str(folder) for folder in folders]},
     )
 
 

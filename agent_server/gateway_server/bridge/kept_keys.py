@@ -42,6 +42,15 @@ def keep_key(path: Path, url: str, key: str) -> str:
     return read_key(path) or key
 
 
+def set_aside(path: Path) -> None:
+    """Keep the file under another name, since its gateway no longer knows the key."""
+    number = 1
+    while (aside := path.with_suffix(f".{number}.json")).exists():
+        number += 1
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+
+
 def user_folder(environ: Mapping[str, str]) -> Path:
     """Where programs of this user keep what they keep for FMU Gateway."""
     if sys.platform == "win32" and "APPDATA" in environ:

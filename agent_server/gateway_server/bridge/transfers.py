@@ -45,7 +45,7 @@ async def upload(remote: Remote, folders: Folders, path: str) -> dict[str, Any]:
     try:
         data = await to_thread.run_sync(folders.read, path, _LIMIT_BYTES + 1)
     except (OSError, ValueError):
-        raise failures.unreadable(path) from None
+        raise failures.unreadable(path, folders.allowed) from None
     if len(data) > _LIMIT_BYTES:
         raise failures.too_large(_LIMIT_BYTES)
     sha256 = await to_thread.run_sync(lambda: hashlib.sha256(data).hexdigest())

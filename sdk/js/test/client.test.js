@@ -56,6 +56,22 @@ test("a run answers key figures, and its result comes as numbers, CSV and plot",
   assert.deepEqual([...png.slice(1, 4)], [..."PNG"].map((c) => c.charCodeAt(0)));
 });
 
+test("a result's columns are inputs as they are", async () => {
+  const time = Float64Array.of(0, 1);
+  const signal = { name: "Float64_continuous_input", time, values: Float64Array.of(2, 5) };
+  const { outputs } = await client.simulate({ fmu_id: "msl:Feedthrough", stop_time: 1, input_signals: [signal] });
+  assert.equal(outputs.Float64_continuous_output.start, 2);
+});
+
+test("a number that is none is refused, not left out", async () => {
+  for (const stop_time of [NaN, Infinity]) {
+    await assert.rejects(client.simulate({ ...BALL, stop_time }), (error) => {
+      assert.ok(error instanceof InvalidRequestError);
+      return error.code === "invalid_input" && error.details.problems[0].field === "stop_time";
+    });
+  }
+});
+
 test("a file is sent once", async () => {
   const file = await readFile(FMU_FILE);
   const first = await client.uploadFmuSmart(file);
