@@ -66,6 +66,15 @@ def test_a_start_value_changes_the_run(free: Door) -> None:
     assert math.isclose(dead["kpis"]["h_final"]["value"], 0.0, abs_tol=1e-6)
 
 
+def test_who_checks_the_accuracy_of_nothing_is_told_to_ask_for_kpis(free: Door) -> None:
+    checked = {**BALL, "start_values": {"e": 0.4}, "check_accuracy": True}
+    blind = free.call("simulate", checked).body
+    assert blind["accuracy"] == {}
+    assert any("kpis" in warning for warning in blind["warnings"])
+    seen = free.call("simulate", {**checked, "kpis": ["h_max"]}).body
+    assert (list(seen["accuracy"]), seen["warnings"]) == (["h_max"], [])
+
+
 def test_an_uploaded_model_runs_and_is_stored_once(free: Door) -> None:
     content = base64.b64encode((built_folder() / "Dahlquist.fmu").read_bytes()).decode()
     first = free.call("upload_fmu", {"content_base64": content}).body

@@ -21,6 +21,9 @@ from gateway_tools.untrusted import Answer, Untrusted
 SHOWN_OUTPUTS: Final = 12
 SHOWN_EVENTS: Final = 20
 SHOWN_WARNINGS: Final = 8
+_NOTHING_COMPARED: Final = (
+    "check_accuracy compares KPIs, and none is asked for: repeat the request with kpis"
+)
 
 
 class KpiView(BaseModel):
@@ -118,7 +121,7 @@ def answer(  # noqa: PLR0913  a call, its run, its record, its numbers, and two 
         series=series(shown, points) if points else None,
         events=made["events"][:SHOWN_EVENTS],
         accuracy=_accuracy(run, shown),
-        warnings=made["warnings"][:SHOWN_WARNINGS],
+        warnings=_warnings(run, made["warnings"]),
         links=links(context, record),
         next_steps=_next_steps(record.id),
     )
@@ -142,6 +145,11 @@ def links(context: Context, record: Record) -> dict[str, str]:
 def _kpis(run: CanonicalRun, shown: Trajectory) -> dict[str, KpiView]:
     values = {kpi.name: _value(kpi, shown) for kpi in run.kpis}
     return {name: KpiView(value=kpi.value, unit=kpi.unit) for name, kpi in values.items()}
+
+
+def _warnings(run: CanonicalRun, found: list[str]) -> list[str]:
+    blind = [_NOTHING_COMPARED] if run.check_accuracy and not run.kpis else []
+    return [*blind, *found][:SHOWN_WARNINGS]
 
 
 def _accuracy(run: CanonicalRun, shown: Trajectory) -> dict[str, float | None] | None:
