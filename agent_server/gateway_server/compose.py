@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -33,6 +34,7 @@ from gateway_server.settings import (
     SettingsError,
     cache_folder,
     database_url,
+    require_shared,
     secret,
     storage_place,
     without_password,
@@ -67,10 +69,11 @@ def compose(settings: Settings, address: Address, meter: Meter | None = None) ->
         SettingsError: a setting is wrong, or what it names can't be used; one line each.
 
     """
+    require_shared(settings)
     offered = payment_settings(settings, address)
     blobs = open_blobs(settings)
     database = open_database(settings)
-    cache = cache_folder(settings)
+    cache = open_cache(settings)
     builder = builder_of(settings)
     simulator = simulator_of(settings)
     library = catalogue(settings, simulator, builder)
@@ -113,10 +116,18 @@ def address_of(settings: Settings, port: int) -> Address:
     local = tuple(f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]"))
     named = (*settings.allowed_hosts, *(f"{host}:*" for host in settings.allowed_hosts))
     if settings.public_base_url:
-        base_url = settings.public_base_url.rstrip("/")
-        return Address(base_url, (*local, base_url.partition("://")[2].partition("/")[0], *named))
+        base_url = settings.public_base_url
+        return Address(base_url, (*local, *_public_hosts(base_url), *named))
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
     return Address(f"http://{host}:{port}", (*local, f"{host}:{port}", *named))
+
+
+def _public_hosts(base_url: str) -> tuple[str, ...]:
+    """The Host headers of who calls that address; some proxies pass the scheme's own port on."""
+    parts = urlsplit(base_url)
+    own_port = ":443" if parts.scheme == "https" else ":80"
+    host = parts.netloc.removesuffix(own_port)
+    return (host, f"{host}{own_port}") if urlsplit(f"//{host}").port is None else (host,)
 
 
 def open_database(settings: Settings) -> Database:
@@ -172,6 +183,21 @@ def open_blobs(settings: Settings) -> Blobs:
     except StorageUnavailableError as error:
         raise SettingsError([f"STORAGE_URL: {error}"]) from error
     return blobs
+
+
+def open_cache(settings: Settings) -> Path:
+    """The folder where models are unpacked, which can be written to.
+
+    Raises:
+        SettingsError: it can't.
+
+    """
+    folder = cache_folder(settings)
+    try:
+        FolderBlobs(folder).check()
+    except StorageUnavailableError as error:
+        raise SettingsError([f"CACHE_PATH: {error}"]) from error
+    return folder
 
 
 def blobs_at(place: Path | Bucket) -> Blobs:

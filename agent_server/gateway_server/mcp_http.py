@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import mcp_types as types
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -17,13 +19,16 @@ from gateway_server.mcp_sessions import Sessions
 from gateway_server.web import Web
 from gateway_tools.context import Context, Door, Gateway
 
+_ANY_ORIGIN: Final = ("http:*", "https:*")
+"""The SDK knows `*` at an entry's end only."""
+
 
 def mcp_over_http(gateway: Gateway, door: Door, web: Web) -> Opened:
     """The MCP application at /mcp. It checks Host (DNS rebinding) and Origin itself."""
     security = TransportSecuritySettings(
         allowed_hosts=list(web.hosts),
         allowed_origins=[
-            *web.origins,
+            *(_ANY_ORIGIN if "*" in web.origins else web.origins),
             *(f"{scheme}://{host}" for host in web.hosts for scheme in ("http", "https")),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import socket
 from typing import Final
@@ -29,6 +30,8 @@ from gateway_simulation.exceptions import SandboxUnavailableError
 from gateway_tools.context import Gateway
 
 _BACKLOG: Final = 2048
+_OTHER_PORT: Final = "PORT: {}; choose another with --port or PORT"
+_OTHER_HOST: Final = "HOST: {}; give an address of this machine, 0.0.0.0 for all of them"
 
 
 def application(settings: Settings, address: Address, metrics: Metrics) -> tuple[Gateway, ASGIApp]:
@@ -114,7 +117,8 @@ def bound(settings: Settings) -> socket.socket:
     except OSError as error:
         sock.close()
         reason = error.strerror or "can't be used"
-        hint = "choose another with --port or PORT"
-        told = f"PORT: {settings.host}:{settings.port}: {reason}; {hint}"
-        raise SettingsError([told]) from error
+        no_such_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = _OTHER_HOST if no_such_host else _OTHER_PORT
+        told = f"{settings.host}:{settings.port}: {reason}"
+        raise SettingsError([hint.format(told)]) from error
     return sock

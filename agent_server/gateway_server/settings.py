@@ -9,12 +9,30 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway_server.clients import networks_of
+from gateway_server.setting_types import (
+    OFF,
+    Amounts,
+    BaseUrl,
+    DatabaseUrl,
+    Development,
+    Hosts,
+    Networks,
+    Offers,
+    Origins,
+    Rate,
+    Secret,
+    SigningSecret,
+    Text,
+    Token,
+    WebAddress,
+    parsed_rate,
+)
 from gateway_simulation.pool import MOST_WAITING, MOST_WAITING_EACH
 from gateway_tools.exceptions import Bound
 
@@ -22,7 +40,6 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
 
 _DATA: Final = Path("/data")
-OFF: Final = "off"
 _RATES: Final[dict[Bound, str]] = {
     "key": "1200/minute",
     "address": "1200/minute",
@@ -30,6 +47,9 @@ _RATES: Final[dict[Bound, str]] = {
     "wrong_keys": "30/minute",
 }
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_PASSWORD: Final = re.compile(r"(://[^:/@]*:)[^@]*(?=@)|([?&](?:ssl)?password=)[^&]*")
+_WITH_POSTGRES: Final = "required with Postgres"
+_ELSEWHERE: Final = "name a file by FMU_GATEWAY_DB_PATH in a folder that this user may write to"
 _REDIS: Final = ("redis://", "rediss://", "redis+unix://")
 
 
@@ -37,41 +57,8 @@ class SettingsError(Exception):
     """The settings are wrong; `mistakes` has one line each."""
 
     def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
-
-
-def _words(value: object) -> object:
-    return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
-
-
-def _absent(value: object) -> object:
-    return None if value == "" else value
-
-
-def _rate(text: str | None) -> str | None:
-    if text is not None and text != OFF:
-        _parsed_rate(text)
-    return text
-
-
-def _parsed_rate(text: str) -> RateLimitItem:
-    from limits import parse  # noqa: PLC0415  takes long, and a gateway of one's own has no limits
-
-    return parse(text)
-
-
-def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
-    networks_of(words)
-    return words
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Networks = Annotated[Words, AfterValidator(_networks)]
-Text = Annotated[str | None, BeforeValidator(_absent)]
-Secret = Annotated[SecretStr | None, BeforeValidator(_absent)]
-Rate = Annotated[str | None, BeforeValidator(_absent), AfterValidator(_rate)]
-Token = Annotated[Annotated[SecretStr, Field(min_length=8)] | None, BeforeValidator(_absent)]
+        self.mistakes = [" ".join(mistake.split()) for mistake in mistakes]  # drivers tell in many
+        super().__init__("\n".join(self.mistakes))
 
 
 class Settings(BaseSettings):
@@ -81,11 +68,11 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks one")
-    public_base_url: Text = Field(default=None, description="How clients reach this gateway")
-    allowed_hosts: Words = Field(
+    public_base_url: BaseUrl = Field(default=None, description="How clients reach this gateway")
+    allowed_hosts: Hosts = Field(
         default=(), description="Host names beside this machine's and PUBLIC_BASE_URL's"
     )
-    cors_origins: Words = Field(
+    cors_origins: Origins = Field(
         default=(), description="Origins whose pages may call from a browser; * for all"
     )
     trusted_proxies: Networks = Field(
@@ -93,7 +80,9 @@ class Settings(BaseSettings):
         description="Addresses or networks of proxies in front: 10.0.0.0/8; from others "
         "X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are ignored",
     )
-    database_url: Text = Field(default=None, repr=False, description="Postgres or SQLite URL")
+    database_url: DatabaseUrl = Field(
+        default=None, repr=False, description="Postgres or SQLite URL"
+    )
     fmu_gateway_db_path: Text = Field(default=None, description="SQLite file")
     storage_url: Text = Field(
         default=None,
@@ -106,14 +95,16 @@ class Settings(BaseSettings):
     library_path: Text = Field(
         default=None, description="Folder of the operator's own FMUs, watched while serving"
     )
-    gateway_secret: Secret = Field(default=None, description="Key under all tokens and tickets")
+    gateway_secret: SigningSecret = Field(
+        default=None, description="Key under all tokens and tickets"
+    )
 
     memory_limit: int = Field(
         default=512,
         ge=64,
         description="Memory of one simulation [MB]; as many run as there are cores",
     )
-    sandbox_override: Annotated[Literal["development"] | None, BeforeValidator(_absent)] = Field(
+    sandbox_override: Development = Field(
         default=None, description="development: run models WITHOUT a sandbox; never for strangers"
     )
     simulation_timeout_s: float = Field(default=20, gt=0, le=600, description="Wall time of one")
@@ -156,11 +147,13 @@ class Settings(BaseSettings):
     stripe_thin_webhook_secret: Secret = Field(
         default=None, description="Of the event destination with thin payloads: the meter's errors"
     )
-    stripe_api_base: Text = Field(default=None, description="Another address for Stripe's API")
+    stripe_api_base: WebAddress = Field(
+        default=None, description="Another address for Stripe's API"
+    )
     stripe_simulation_price_cents: int = Field(default=100, ge=1, description="Price of one run")
     stripe_simulation_currency: str = Field(default="usd", pattern=r"^[a-zA-Z]{3}$")
-    stripe_success_url: Text = None
-    stripe_cancel_url: Text = None
+    stripe_success_url: WebAddress = None
+    stripe_cancel_url: WebAddress = None
     checkout_token_ttl_minutes: int = Field(default=30, ge=1, description="Life of a token")
     credits_price_cents: int | None = Field(
         default=None, ge=1, description="A run paid by credits; default: as by card"
@@ -171,11 +164,8 @@ class Settings(BaseSettings):
         default=0, ge=0, description="A million units of work, beside the price of a run"
     )
     free_runs_per_day: int = Field(default=0, ge=0, description="Free runs of each account a day")
-    credit_packs_cents: Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_words)] = (
-        Field(
-            default=None,
-            description="Amounts of credits that can be bought; default: 5,20,100 runs",
-        )
+    credit_packs_cents: Amounts = Field(
+        default=None, description="Amounts of credits that can be bought; default: 5,20,100 runs"
     )
     stripe_meter_event_name: str = Field(
         default="fmu_gateway_runs", description="Stripe's meter for metered runs"
@@ -209,7 +199,7 @@ class Settings(BaseSettings):
     x402_refund_key: Secret = Field(
         default=None, description="Private key of X402_PAY_TO, for X402_REFUND=chain"
     )
-    payment_offers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
+    payment_offers: Offers = Field(
         default=None,
         description="stripe_checkout, credits, metered, x402; empty = everything is free",
     )
@@ -219,6 +209,11 @@ class Settings(BaseSettings):
     )
     fmu_gateway_key: Secret = Field(default=None, description="Account of `fmu-gateway mcp`")
     log_format: Literal["console", "json"] = Field(default="console", description="Log lines")
+
+
+_SECRETS: Final = frozenset(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation)
+)
 
 
 def read_settings(**overrides: object) -> Settings:
@@ -234,10 +229,12 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsError([_line(mistake) for mistake in error.errors()]) from None
 
 
-def _line(mistake: object) -> str:
-    assert isinstance(mistake, dict)
-    name = ".".join(str(part) for part in mistake["loc"]).upper()
-    return f"{name}: {mistake['msg']} (is {without_password(str(mistake['input']))[:60]!r})"
+def _line(mistake: ErrorDetails) -> str:
+    name = str(mistake["loc"][0])
+    said = mistake["msg"].removeprefix("Value error, ")
+    if name in _SECRETS:
+        return f"{name.upper()}: {said}"
+    return f"{name.upper()}: {said} (is {without_password(str(mistake['input']))[:60]!r})"
 
 
 def database_url(settings: Settings) -> str:
@@ -262,7 +259,7 @@ def rate_bounds(settings: Settings) -> dict[Bound, RateLimitItem]:
         bound: getattr(settings, f"rate_limit_{bound}") or (default if reached else OFF)
         for bound, default in _RATES.items()
     }
-    return {bound: _parsed_rate(rate) for bound, rate in chosen.items() if rate != OFF}
+    return {bound: parsed_rate(rate) for bound, rate in chosen.items() if rate != OFF}
 
 
 def redis_url(settings: Settings) -> str | None:
@@ -298,7 +295,7 @@ def storage_place(settings: Settings) -> Path | Bucket:
     url = settings.storage_url
     if url is None:
         return _beside_database(settings, "STORAGE_URL", ".storage")
-    if url.startswith("file:"):
+    if url.startswith("file:") and url.strip("/") != "file:":
         return Path(url.removeprefix("file:").replace("///", "/"))
     name, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://") or not name:
@@ -347,10 +344,25 @@ def secret_file(settings: Settings) -> Path | None:
     return _beside_database(settings, "GATEWAY_SECRET", ".secret")
 
 
+def require_shared(settings: Settings) -> None:
+    """Refuse Postgres without what its processes must share: nothing is beside it to be kept in.
+
+    Raises:
+        SettingsError: a line for each setting that is missing.
+
+    """
+    if database_url(settings).startswith("sqlite"):
+        return
+    needed = {"GATEWAY_SECRET": settings.gateway_secret, "STORAGE_URL": settings.storage_url}
+    missing = [f"{name}: {_WITH_POSTGRES}" for name, value in needed.items() if value is None]
+    if missing:
+        raise SettingsError(missing)
+
+
 def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:
     url = database_url(settings)
     if not url.startswith("sqlite"):
-        raise SettingsError([f"{needed}: required with Postgres"])
+        raise SettingsError([f"{needed}: {_WITH_POSTGRES}"])
     return Path(url.split(":///", 1)[1]).with_suffix(suffix)
 
 
@@ -358,9 +370,8 @@ def _kept_secret(path: Path) -> bytes:
     try:
         return _made_once(path)
     except OSError as error:
-        raise SettingsError(
-            [f"GATEWAY_SECRET: can't be kept in {path}: {error.strerror}"]
-        ) from error
+        told = f"GATEWAY_SECRET: can't be kept in {path}: {error.strerror}; {_ELSEWHERE}"
+        raise SettingsError([told]) from error
 
 
 def _made_once(path: Path) -> bytes:
@@ -397,4 +408,4 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
 
 def without_password(url: str) -> str:
     """`url` as it may be shown: `postgresql://user:***@host/database`."""
-    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
+    return _PASSWORD.sub(r"\1\2***", url)

@@ -154,8 +154,17 @@ def _stripe_mistakes(settings: PaymentSettings) -> list[str]:
         "STRIPE_SUCCESS_URL": settings.stripe.success_url,
         "STRIPE_CANCEL_URL": settings.stripe.cancel_url,
     }
-    return [
+    absent = [
         f"{name}: is needed with STRIPE_ENABLED=true"
         for name, value in needed.items()
         if not value.strip()
     ]
+    return absent + list(_mixed_up(needed))
+
+
+def _mixed_up(given: dict[str, str]) -> Iterator[str]:
+    """Stripe's texts that stand in each other's place; both begin with what they are."""
+    if given["STRIPE_SECRET_KEY"].startswith(("pk_", "whsec_")):
+        yield "STRIPE_SECRET_KEY: is another of Stripe's keys; this one begins with sk_ or rk_"
+    if given["STRIPE_WEBHOOK_SECRET"].startswith(("sk_", "rk_", "pk_")):
+        yield "STRIPE_WEBHOOK_SECRET: is an API key; the endpoint's secret begins with whsec_"

@@ -126,6 +126,16 @@ def test_stripe_without_its_secrets_does_not_start() -> None:
     ]
 
 
+def test_stripes_keys_in_each_others_place_do_not_start() -> None:
+    stripe = stripe_settings("").__class__("whsec_1", "sk_live_1", "http://ok", "http://ok")
+    found = mistakes(PaymentSettings(SECRET, (), stripe=stripe))
+    assert [line.partition(":")[0] for line in found] == [
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+    ]
+    assert not any("_1" in line for line in found)
+
+
 def test_starting_the_server_does_not_pay_for_stripes_import() -> None:
     code = "import sys, gateway_payments.service; sys.exit('stripe' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

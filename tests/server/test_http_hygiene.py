@@ -105,6 +105,17 @@ def test_another_hosts_name_gets_nothing_from_mcp(gateway: Running, host: str) -
     assert answer.status_code == 421
 
 
+def test_where_all_pages_may_call_they_may_call_mcp_too(tmp_path: Path) -> None:
+    headers = {**JSON_OR_SSE, "Origin": "https://any.example"}
+    environment = {"CORS_ORIGINS": "*", "PAYMENT_OFFERS": ""}
+    with running_gateway(tmp_path, environment, None) as gateway, gateway.http() as http:
+        answer = http.post("/mcp", json=PING, headers=headers)
+        rebound = http.post("/mcp", json=PING, headers={**headers, "Host": "evil.example"})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert rebound.status_code == 421
+
+
 def test_a_bug_shows_nothing_of_itself(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Any:  # noqa: ANN401
         message = "the secret of /home/operator"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway_server.compose import address_of, close, compose
+from gateway_server.serving import bound
 from gateway_server.settings import (
     Settings,
     SettingsError,
@@ -19,6 +20,7 @@ from gateway_server.settings import (
     read_settings,
     secret,
     storage_place,
+    without_password,
 )
 
 COMMAND = str(Path(sys.executable).with_name("fmu-gateway"))
@@ -83,6 +85,106 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
         settings = read_settings()
         close(compose(settings, address_of(settings, 8000)))
     assert any(named in line for line in raised.value.mistakes)
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({"PUBLIC_BASE_URL": "gateway.example"}, "PUBLIC_BASE_URL: give an address"),
+        ({"PUBLIC_BASE_URL": "ftp://gateway.example"}, "PUBLIC_BASE_URL: give an address"),
+        ({"PUBLIC_BASE_URL": "https://gateway.example/?a=1"}, "PUBLIC_BASE_URL: give an address"),
+        ({"PUBLIC_BASE_URL": "https://gateway.example:port"}, "PUBLIC_BASE_URL: give an address"),
+        ({"STRIPE_API_BASE": "localhost"}, "STRIPE_API_BASE: give an address"),
+        ({"ALLOWED_HOSTS": "a.example https://b.example"}, "ALLOWED_HOSTS: give names"),
+        ({"CORS_ORIGINS": "app.example"}, "CORS_ORIGINS: give origins"),
+        ({"CORS_ORIGINS": "https://app.example/page"}, "CORS_ORIGINS: give origins"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8,*"}, "TRUSTED_PROXIES: '*' is no address"),
+        ({"RATE_LIMIT_KEY": "often"}, "RATE_LIMIT_KEY: write NUMBER/second"),
+        ({"RATE_LIMIT_ADDRESS": "0/minute"}, "RATE_LIMIT_ADDRESS: write NUMBER/second"),
+        ({"STORAGE_URL": "file:"}, "STORAGE_URL: give file:FOLDER"),
+        ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL: give postgresql://"),
+        ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL: give postgresql://"),
+        ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL: give postgresql://"),
+        ({"CACHE_PATH": "/proc/nothing"}, "CACHE_PATH: "),
+        ({"CREDIT_PACKS_CENTS": "500,-5"}, "CREDIT_PACKS_CENTS: Input should be greater"),
+        ({"GATEWAY_SECRET": "short"}, "GATEWAY_SECRET: at least 16 bytes"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: at least 8 bytes"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line_that_begins_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        settings = read_settings()
+        close(compose(settings, address_of(settings, 8000)))
+    (told,) = raised.value.mistakes
+    assert told.startswith(line)
+    assert "short" not in told  # a secret, even one that is no good
+    assert "\n" not in told
+
+
+def test_all_that_postgres_needs_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d")
+    settings = read_settings()
+    with pytest.raises(SettingsError) as raised:
+        compose(settings, address_of(settings, 8000))
+    assert [line.partition(":")[0] for line in raised.value.mistakes] == [
+        "GATEWAY_SECRET",
+        "STORAGE_URL",
+    ]
+
+
+def test_what_a_driver_tells_in_many_lines_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://u@127.0.0.1:1/d?password=hush")
+    monkeypatch.setenv("GATEWAY_SECRET", "s" * 32)
+    monkeypatch.setenv("STORAGE_URL", "file:blobs")
+    settings = read_settings()
+    with pytest.raises(SettingsError) as raised:
+        compose(settings, address_of(settings, 8000))
+    (told,) = raised.value.mistakes
+    assert "Connection refused" in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [({"HOST": "192.0.2.1"}, "HOST: 192.0.2.1:0: "), ({"HOST": "no such host"}, "HOST: ")],
+)
+def test_an_address_that_is_not_this_machines_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], named: str
+) -> None:
+    for name, value in {**environment, "PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        bound(read_settings())
+    assert raised.value.mistakes[0].startswith(named)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "known"),
+    [
+        ("https://gateway.example", "gateway.example:443", True),
+        ("https://Gateway.example/", "gateway.example", True),
+        ("https://gateway.example", "gateway.example:8443", False),
+        ("https://gateway.example:8443", "gateway.example:8443", True),
+        ("https://gateway.example:8443", "gateway.example", False),
+        ("http://gateway.example", "gateway.example:80", True),
+    ],
+)
+def test_the_public_name_is_known_with_its_schemes_own_port_too(
+    monkeypatch: pytest.MonkeyPatch, url: str, host: str, known: bool
+) -> None:
+    monkeypatch.setenv("PUBLIC_BASE_URL", url)
+    assert (host in address_of(read_settings(), 8000).hosts) is known
+
+
+def test_no_password_is_shown_wherever_it_stands() -> None:
+    assert without_password("postgres://u:a@h/d?password=b&sslpassword=c&x=1") == (
+        "postgres://u:***@h/d?password=***&sslpassword=***&x=1"
+    )
+    assert without_password("http://127.0.0.1:8000/x") == "http://127.0.0.1:8000/x"
 
 
 def test_the_command_prints_mistakes_and_no_traceback() -> None:
