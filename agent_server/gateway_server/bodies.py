@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_server.problems import respond
+from gateway_simulation.exceptions import SimulatorClosedError
 from gateway_tools.exceptions import (
     MalformedRequestError,
     NotJsonError,
@@ -21,6 +23,7 @@ from gateway_tools.exceptions import (
 
 BODY_LIMIT: Final = 16 * 2**20
 _UPLOADS: Final = ("/fmus", "/uploads/")
+_ENDED: Final = "the server ended before the body had come"
 _ENVELOPE: Final = 2**20  # multipart's own bytes
 PATIENCE_S: Final = 30.0
 SLOWEST_BYTES_PER_S: Final = 16_384
@@ -65,7 +68,13 @@ class LimitedBodies:
         if refusal is not None:
             await _closing(respond(refusal))(scope, receive, send)
             return
-        await self._app(scope, _Arriving(receive, limit), send)
+        arriving = _Arriving(receive, limit)
+        try:
+            await self._app(scope, arriving, send)
+        except asyncio.CancelledError:  # the server ends, and waits no longer
+            if not arriving.broken_off:
+                raise
+            await respond(SimulatorClosedError(_ENDED))(scope, receive, send)
 
 
 def _refusal(headers: Headers, limit: int) -> Exception | None:
@@ -92,6 +101,7 @@ class _Arriving:
         self._began = anyio.current_time()
         self._received = 0
         self._whole = False
+        self.broken_off = False
 
     async def __call__(self) -> Message:
         """The next part. Raises TooLargeError, TooSlowError."""
@@ -103,6 +113,9 @@ class _Arriving:
                 message = await self._receive()
         except TimeoutError:
             raise TooSlowError(SLOWEST_BYTES_PER_S) from None
+        except asyncio.CancelledError:
+            self.broken_off = True
+            raise
         self._received += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._received > self._limit:

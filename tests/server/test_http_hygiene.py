@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -12,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Running, running_gateway
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from gateway_server import bodies, connections
+from gateway_server.bodies import LimitedBodies
 
 ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -189,6 +193,37 @@ def test_a_body_that_dribbles_is_refused(gateway: Running, monkeypatch: pytest.M
         received = all_of(sock)
     assert received.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"too_slow"' in received
+
+
+async def _broken_off() -> list[Message]:
+    """What is sent to whose body is still coming when the server has waited long enough."""
+    sent: list[Message] = []
+    waiting = asyncio.Event()
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, send
+        await receive()
+
+    async def nothing_comes() -> Message:
+        waiting.set()
+        return await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/fmus", "headers": []}
+    task = asyncio.create_task(LimitedBodies(reads, 1000)(scope, nothing_comes, send))
+    await waiting.wait()
+    task.cancel()
+    await task
+    return sent
+
+
+def test_an_upload_that_the_servers_end_breaks_off_is_told_to_come_again() -> None:
+    start, body = asyncio.run(_broken_off())
+    assert start["status"] == 503
+    assert (b"retry-after", b"5") in start["headers"]
+    assert json.loads(body["body"])["code"] == "shutting_down"
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_an_address_that_is_not_this_machines_is_told_as_such(
     ],
 )
 def test_the_public_name_is_known_with_its_schemes_own_port_too(
-    monkeypatch: pytest.MonkeyPatch, url: str, host: str, known: bool
+    monkeypatch: pytest.MonkeyPatch, url: str, host: str, *, known: bool
 ) -> None:
     monkeypatch.setenv("PUBLIC_BASE_URL", url)
     assert (host in address_of(read_settings(), 8000).hosts) is known
