@@ -16,7 +16,12 @@ from gateway_server.settings import Settings, SettingsError, described, read_set
 if TYPE_CHECKING:
     from gateway_server.places import Place
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulation models for agents.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # secrets are among them
+    help="Simulation models for agents.",
+)
 library = typer.Typer(no_args_is_help=True, help="The model library.")
 credits_ = typer.Typer(no_args_is_help=True, help="Prepaid credits.")
 app.add_typer(library, name="library")

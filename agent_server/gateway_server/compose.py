@@ -132,12 +132,14 @@ def _public_hosts(base_url: str) -> tuple[str, ...]:
 
 def open_database(settings: Settings) -> Database:
     """The database, brought to this version's schema."""
+    url = database_url(settings)
     try:
-        database = Database(database_url(settings))
+        database = Database(url)
         database.check()
         migrate(database)
     except (DatabaseUnavailableError, SchemaTooNewError) as error:
-        raise SettingsError([f"DATABASE_URL: {without_password(str(error))}"]) from error
+        told = f"DATABASE_URL: {url}: {error}"
+        raise SettingsError([without_password(told)]) from error
     return database
 
 

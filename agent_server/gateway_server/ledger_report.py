@@ -71,7 +71,7 @@ def existing_database(url: str) -> Iterator[Database]:
         raise DatabaseUnavailableError(message)
     database = Database(url)
     try:
-        database.check()
+        database.require_answer()
         yield database
     finally:
         database.close()

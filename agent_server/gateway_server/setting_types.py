@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
 
 OFF: Final = "off"
+LEAST_SECRET: Final = 16
+"""Bytes of the key under tokens and tickets."""
 _DATABASES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")
 _HOST: Final = re.compile(r"[^\s/@?#*]+")
 _LEAST_TOKEN: Final = 8
-_LEAST_SECRET: Final = 16
 
 
 def parsed_rate(text: str) -> RateLimitItem:
@@ -120,7 +121,7 @@ def _token(secret: SecretStr) -> SecretStr:
 
 
 def _secret(secret: SecretStr | None) -> SecretStr | None:
-    return None if secret is None else _at_least(_LEAST_SECRET, secret)
+    return None if secret is None else _at_least(LEAST_SECRET, secret)
 
 
 def _at_least(length: int, secret: SecretStr) -> SecretStr:

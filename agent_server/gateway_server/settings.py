@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway_server.setting_types import (
+    LEAST_SECRET,
     OFF,
     Amounts,
     BaseUrl,
@@ -47,7 +48,7 @@ _RATES: Final[dict[Bound, str]] = {
     "wrong_keys": "30/minute",
 }
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_PASSWORD: Final = re.compile(r"(://[^:/@]*:)[^@]*(?=@)|([?&](?:ssl)?password=)[^&]*")
+_PASSWORD: Final = re.compile(r"(://[^:/@]*:)[^@]*(?=@)|([?&](?:ssl)?password=)[^&\s]*")
 _WITH_POSTGRES: Final = "required with Postgres"
 _ELSEWHERE: Final = "name a file by FMU_GATEWAY_DB_PATH in a folder that this user may write to"
 _REDIS: Final = ("redis://", "rediss://", "redis+unix://")
@@ -368,10 +369,14 @@ def _beside_database(settings: Settings, needed: str, suffix: str) -> Path:
 
 def _kept_secret(path: Path) -> bytes:
     try:
-        return _made_once(path)
+        kept = _made_once(path)
     except OSError as error:
         told = f"GATEWAY_SECRET: can't be kept in {path}: {error.strerror}; {_ELSEWHERE}"
         raise SettingsError([told]) from error
+    if len(kept) < LEAST_SECRET:
+        told = f"GATEWAY_SECRET: {path} holds no whole secret; restore that file, or delete it to"
+        raise SettingsError([f"{told} have a new one: tokens not yet used must be claimed again"])
+    return kept
 
 
 def _made_once(path: Path) -> bytes:
@@ -379,6 +384,7 @@ def _made_once(path: Path) -> bytes:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".secret") as fresh:  # mode 0600
             fresh.write(secrets.token_hex(32).encode())
             fresh.flush()
+            os.fsync(fresh.fileno())
             with suppress(FileExistsError):  # another process was faster: its secret counts
                 os.link(fresh.name, path)
     return path.read_bytes()

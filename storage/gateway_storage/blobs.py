@@ -132,8 +132,11 @@ class FolderBlobs:
 
     def check(self) -> None:
         """Return where the folder can be written to; it is made where there is none."""
-        with disk_told():
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the folder {self._folder} can't be made: {error.strerror}"
+            raise StorageUnavailableError(message) from error
         if not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK):
             message = f"the folder {self._folder} can't be written to"
             raise StorageUnavailableError(message)

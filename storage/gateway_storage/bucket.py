@@ -28,6 +28,8 @@ RETRY_S: Final = 20.0
 """How long what failed is tried again."""
 _RETRIES: Final = 3
 _SHOWN: Final = 300
+_INSIDES: Final = "\n\nDebug source:"
+"""What follows repeats all of it as the library's own objects."""
 
 
 class BucketBlobs:
@@ -94,4 +96,5 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:  # the library raises Python's own for some
-        raise StorageUnavailableError(str(error)[:_SHOWN]) from error
+        told = str(error).partition(_INSIDES)[0]
+        raise StorageUnavailableError(told[:_SHOWN]) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -73,6 +74,9 @@ def copy_rows(source: Connection, target: Connection) -> None:
 
 
 def _copy_file(source: Path, file: Path) -> None:
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(file)) as copy:
-        live.backup(copy)  # in one step: writers go on in the log
-        copy.execute("PRAGMA journal_mode=DELETE")
+    try:
+        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(file)) as copy:
+            live.backup(copy)  # in one step: writers go on in the log
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:  # SQLite's word for what the disk refuses
+        raise OSError(errno.EIO, str(error), str(file)) from error

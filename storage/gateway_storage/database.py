@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -127,11 +128,27 @@ class Database:
         RestartNeededError, one of these, where this process can't do that any more.
         """
         self.require_writable()
+        self.require_answer()
+        if self._is_read_only():
+            message = "it can be read but not written to"
+            raise DatabaseUnavailableError(message)
+
+    def require_answer(self) -> None:
+        """Raise DatabaseUnavailableError unless it can be read."""
         try:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
         except DatabaseError as error:  # nobody answers, or it is no database
             raise DatabaseUnavailableError(str(error.orig)) from error
+
+    def _is_read_only(self) -> bool:
+        """A file of somebody else's, or a Postgres that only follows another one."""
+        if self._sqlite:
+            path = self.engine.url.database
+            return bool(path) and not os.access(path or "", os.W_OK, effective_ids=True)
+        with self._answering(), self.engine.connect() as connection:
+            told: str = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one()
+            return told == "on"
 
     def require_writable(self) -> None:
         """Raise RestartNeededError where this process may not write any more. Asks nobody."""

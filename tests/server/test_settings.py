@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_server.compose import address_of, close, compose
+from gateway_server.compose import address_of, close, compose, open_blobs
 from gateway_server.serving import bound
 from gateway_server.settings import (
     Settings,
@@ -105,7 +105,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
         ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL: give postgresql://"),
         ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL: give postgresql://"),
         ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL: give postgresql://"),
-        ({"CACHE_PATH": "/proc/nothing"}, "CACHE_PATH: "),
+        ({"CACHE_PATH": "/proc/nothing"}, "CACHE_PATH: the folder /proc/nothing can't be made"),
         ({"CREDIT_PACKS_CENTS": "500,-5"}, "CREDIT_PACKS_CENTS: Input should be greater"),
         ({"GATEWAY_SECRET": "short"}, "GATEWAY_SECRET: at least 16 bytes"),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: at least 8 bytes"),
@@ -134,6 +134,20 @@ def test_all_that_postgres_needs_is_told_at_once(monkeypatch: pytest.MonkeyPatch
         "GATEWAY_SECRET",
         "STORAGE_URL",
     ]
+
+
+def test_a_store_that_is_away_is_told_without_its_librarys_insides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "given")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("STORAGE_URL", "s3://bucket")
+    with pytest.raises(SettingsError) as raised:
+        open_blobs(read_settings())
+    (told,) = raised.value.mistakes
+    assert "http://127.0.0.1:1" in told
+    assert "Debug source" not in told
 
 
 def test_what_a_driver_tells_in_many_lines_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +253,13 @@ def test_a_secret_is_made_once_and_only_its_owner_reads_it(monkeypatch: pytest.M
     assert len(first) == 64
     assert secret(read_settings()) == first
     assert stat.S_IMODE(Path("own.secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kept", ["", "half of it"])
+def test_what_a_crash_left_of_a_kept_secret_signs_nothing(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "local.secret").write_text(kept)
+    with pytest.raises(SettingsError, match="holds no whole secret"):
+        secret(read_settings())
 
 
 def test_every_setting_is_described() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from textwrap import dedent
@@ -32,6 +35,7 @@ import gateway_storage.migrate
 import gateway_storage.turn
 from gateway_storage.base import Base, UtcDateTime
 from gateway_storage.blobs import BlobNotFoundError, FolderBlobs
+from gateway_storage.copying import save
 from gateway_storage.database import (
     Database,
     DatabaseUnavailableError,
@@ -257,6 +261,68 @@ def test_a_snapshot_sees_one_moment_and_writes_nothing(postgres_url: str, tmp_pa
         with database.read() as db:
             assert db.execute(text("SELECT count(*) FROM accounts")).scalar() == 1
         database.close()
+
+
+@contextmanager
+def _nobody() -> Iterator[None]:
+    """As a user whom the permissions of files bind, which they don't root."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
+@contextmanager
+def _files_no_larger_than(length: int) -> Iterator[None]:
+    """A disk with hardly any room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_copy_that_finds_no_room_is_told_as_the_disks_refusal(
+    database: Database, tmp_path: Path
+) -> None:
+    migrate(database)
+    with _files_no_larger_than(2**16), pytest.raises(OSError, match="disk") as raised:
+        save(database, tmp_path / "copy.sqlite3")
+    assert raised.value.filename == str(tmp_path / "copy.sqlite3")
+
+
+def test_a_file_that_can_only_be_read_is_no_database_to_serve_with() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        file = Path(folder, "gateway.sqlite3")
+        file.touch()
+        file.chmod(0o666)
+        with _nobody():
+            database = Database(f"sqlite:///{file}")
+            database.check()
+        file.chmod(0o444)
+        with _nobody(), pytest.raises(DatabaseUnavailableError, match="not written to"):
+            database.check()
+        database.close()
+
+
+def test_a_postgres_that_only_follows_is_no_database_to_serve_with(postgres_url: str) -> None:
+    url = fresh_database(postgres_url)
+    database = Database(url)
+    database.check()
+    with database.write() as db:
+        name = db.execute(text("SELECT current_database()")).scalar()
+        db.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    database.close()
+    database = Database(url)
+    with pytest.raises(DatabaseUnavailableError, match="not written to"):
+        database.check()
+    database.require_answer()
+    database.close()
 
 
 def test_on_postgres_the_migrations_make_the_tables_too_and_times_are_utc(

@@ -27,7 +27,9 @@ from gateway_storage.blobs import StorageUnavailableError
 from gateway_storage.database import Database, DatabaseUnavailableError
 from gateway_storage.migrate import SCHEMA, schema_of
 
-_WRITABLE: Final = "give the gateway's user a folder that it may write to: FMU_GATEWAY_DB_PATH"
+_WRITABLE: Final = (
+    "make room, or give the gateway's user a folder that it may write to: FMU_GATEWAY_DB_PATH"
+)
 _SYNC: Final = "set the clock, and let NTP keep it (timedatectl set-ntp true)"
 _SLACK: Final = timedelta(minutes=1)
 _NEWEST: Final = text("SELECT MAX(created_at) FROM runs")
