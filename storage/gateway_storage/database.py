@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +56,8 @@ class Database:
         self.errors: Counter[str] = Counter()  # that nobody expected, by class
         self._claim: Claim | None = None
         self._sqlite = SqliteFile() if self.engine.dialect.name == "sqlite" else None
+        if self._sqlite:
+            _make_private(self.engine.url.database)
         opened = self._sqlite.opened if self._sqlite else _configure_postgres
         event.listen(self.engine, "connect", opened)
 
@@ -236,6 +238,13 @@ def _engine(url: str) -> Engine:
         return create_engine(parsed.set(query=patience), pool_pre_ping=True)
     arguments = {"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False}
     return create_engine(parsed, connect_args=arguments, pool_size=16, max_overflow=16)
+
+
+def _make_private(path: str | None) -> None:
+    """Make a new file its owner's alone: SQLite lets everybody read. Its log has the same mode."""
+    if path and path != ":memory:" and not path.startswith("file:"):
+        with suppress(OSError):  # told by who connects
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _driver(connection: Connection) -> Any:  # noqa: ANN401  the driver's own

@@ -286,6 +286,17 @@ def _files_no_larger_than(length: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/gateway.sqlite3")
+    migrate(database)
+    with database.write() as db:
+        db.execute(text("DELETE FROM accounts"))
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    database.close()
+    assert modes.keys() >= {"gateway.sqlite3", "gateway.sqlite3-wal"}
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_copy_that_finds_no_room_is_told_as_the_disks_refusal(
     database: Database, tmp_path: Path
 ) -> None:
