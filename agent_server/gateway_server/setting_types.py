@@ -80,7 +80,7 @@ def _checked(url: str, wanted: str) -> str:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:  # a port that is none
-        usable = None
+        raise ValueError(wanted) from None
     if not usable or not _HOST.fullmatch(parts.netloc):
         raise ValueError(wanted)
     return parts._replace(netloc=parts.netloc.lower()).geturl()
