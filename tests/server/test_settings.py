@@ -31,6 +31,16 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
+def mistakes_of(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> list[str]:
+    """What a start with these settings is refused for."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        settings = read_settings()
+        close(compose(settings, address_of(settings, 8000)))
+    return list(raised.value.mistakes)
+
+
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
@@ -79,12 +89,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_wrong_setting_stops_the_start_and_is_named(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], named: str
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError) as raised:
-        settings = read_settings()
-        close(compose(settings, address_of(settings, 8000)))
-    assert any(named in line for line in raised.value.mistakes)
+    assert any(named in line for line in mistakes_of(monkeypatch, environment))
 
 
 @pytest.mark.parametrize(
@@ -114,12 +119,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
 def test_a_wrong_setting_is_told_in_one_line_that_begins_with_its_name(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError) as raised:
-        settings = read_settings()
-        close(compose(settings, address_of(settings, 8000)))
-    (told,) = raised.value.mistakes
+    (told,) = mistakes_of(monkeypatch, environment)
     assert told.startswith(line)
     assert "short" not in told  # a secret, even one that is no good
     assert "\n" not in told
